@@ -1,0 +1,48 @@
+# Everything from a fresh clone with only Python 3.11 and pip: every target first makes sure .venv is what the lock says.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := $(sort $(dir $(wildcard core/pyproject.toml plugins/*/pyproject.toml tests/plugins/*/pyproject.toml)))
+STAMP := $(VENV)/.bootstrapped
+SOURCES := core plugins tests benchmarks
+
+.PHONY: help demo test check format bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+# The stamp holds what was installed, so a checkout of another lock, or a new plugin folder, installs again and nothing else does.
+$(STAMP): requirements.lock $(addsuffix pyproject.toml,$(DISTRIBUTIONS))
+	@test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) …"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
+	@touch $@
+
+demo: $(STAMP) ## two districts with different plugins, filled and served; DEMO_ARGS='--no-serve --json FILE'
+	@$(BIN)/gongyu demo $(DEMO_ARGS)
+
+test: $(STAMP) ## the whole test suite on a real PostgreSQL; TEST_ARGS='-k something'
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(STAMP) ## what must be green before a push: format, lint, types, house laws, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m gongyu.testing.guard
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+format: $(STAMP) ## put the code into the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --exit-zero .
+
+bench: $(STAMP) ## how fast, as ratios to a limit in the same run (by hand; never asserted); BENCH='name …'
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+lock: $(STAMP) ## pin the dependencies anew, with hashes and without index addresses
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		$(addsuffix pyproject.toml,$(DISTRIBUTIONS)) --group pyproject.toml:dev -o requirements.lock
+
+clean: ## remove the environment and what the tools left (never ./var, where data lives)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

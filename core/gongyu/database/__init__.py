@@ -1,0 +1,1 @@
+"""PostgreSQL: the engine, a schema per district, migrations, the embedded server."""

@@ -1,0 +1,1 @@
+"""Districts: what each one is, which plugins it uses and with which settings."""

@@ -1,0 +1,100 @@
+"""What runs where, as every process sees it: a snapshot in memory, renewed within milliseconds of a change.
+
+A request asks the snapshot and never the database, so a plugin that is installed but off costs a set lookup.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+
+from gongyu.database.engine import Database
+from gongyu.districts.models import DistrictRow, SwitchRow
+from gongyu.districts.settings import read_settings
+from gongyu.host import Host
+from gongyu.plugin import District
+
+__all__ = ["DistrictState", "Registry", "Switch"]
+
+log = structlog.get_logger("gongyu.registry")
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """A plugin in a district as the operator set it, whether or not its package is here."""
+
+    plugin: str
+    enabled: bool
+    settings: Mapping[str, Any] = {}
+    schools: Mapping[str, Mapping[str, Any]] = {}
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictState:
+    """A district now: `enabled` holds the plugins that are switched on *and* available, in starting order."""
+
+    district: District
+    enabled: tuple[str, ...]
+    switches: Mapping[str, Switch]
+    settings: Mapping[str, Any]
+
+    @property
+    def missing(self) -> list[str]:
+        """On, but its package is not available on this machine."""
+        return [name for name, switch in self.switches.items() if switch.enabled and name not in self.enabled]
+
+
+class Registry:
+    """The snapshot. `states` is replaced whole, never changed, so that a request sees one truth throughout."""
+
+    def __init__(self, database: Database, host: Host) -> None:
+        self._database = database
+        self._host = host
+        self.states: Mapping[str, DistrictState] = {}
+
+    async def load(self) -> None:
+        districts = sa.select(DistrictRow.__table__).where(DistrictRow.state == "active").order_by(DistrictRow.slug)
+        async with self._database.registry() as connection:
+            rows = (await connection.execute(districts)).all()
+            switches = (await connection.execute(sa.select(SwitchRow.__table__))).all()
+        by_district: dict[int, list[Switch]] = {}
+        for row in switches:
+            switch = Switch(row.plugin, row.enabled, row.settings, row.schools, row.version)
+            by_district.setdefault(row.district, []).append(switch)
+        self.states = {
+            row.slug: self.state_of(
+                District(number=row.number, slug=row.slug, name=row.name, timezone=row.timezone),
+                by_district.get(row.number, ()),
+            )
+            for row in rows
+        }
+
+    async def renew(self, _: str = "") -> None:
+        """The listener's form of `load`."""
+        await self.load()
+
+    def state_of(self, district: District, rows: Iterable[Switch]) -> DistrictState:
+        """What these switches amount to on this machine."""
+        switches = {switch.plugin: switch for switch in rows}
+        settings: dict[str, Any] = {}
+        enabled: list[str] = []
+        for name, plugin in self._host.plugins.items():
+            switch = switches.get(name)
+            if switch is None or not switch.enabled:
+                continue
+            if not set(plugin.info.requires) <= set(enabled):
+                log.warning("plugin needs another that is off", plugin=name, district=district.slug)
+                continue
+            if plugin.settings_type is not None:
+                value, errors = read_settings(plugin.settings_type, switch.settings, path=f"plugins.{name}")
+                if value is None:  # a newer release tightened the type: say so, and keep the rest running
+                    log.error(
+                        "settings no longer fit", plugin=name, district=district.slug, errors=[e.path for e in errors]
+                    )
+                    continue
+                settings[name] = value
+            enabled.append(name)
+        return DistrictState(district, tuple(enabled), switches, settings)

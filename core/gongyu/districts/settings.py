@@ -1,0 +1,479 @@
+"""Typed settings: one frozen `msgspec.Struct` per plugin is validation, defaults, JSON Schema and form at once.
+
+msgspec stops at the first error and says it in English; an operator fixes a file in one go, so this module reads
+field by field, collects everything that is wrong, and says where, what was expected and what was found.
+"""
+
+import datetime as dt
+import decimal
+import enum
+import json
+import math
+import re
+import types
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gongyu.text import Language, Text
+
+__all__ = [
+    "PER_SCHOOL",
+    "SECRET",
+    "Change",
+    "Code",
+    "SettingError",
+    "defaults",
+    "diff",
+    "json_schema",
+    "merge_school",
+    "overridable_fields",
+    "read_settings",
+    "redact",
+    "subpath",
+    "to_raw",
+]
+
+SECRET = Meta(extra={"secret": True}, extra_json_schema={"writeOnly": True})
+"""`Annotated[str, SECRET]`: never shown, by type and not by a guess at the field's name."""
+
+PER_SCHOOL = Meta(extra={"per_school": True}, extra_json_schema={"x-per-school": True})
+"""`Annotated[int, Meta(ge=1), PER_SCHOOL]`: a school may set its own value of this field."""
+
+HIDDEN = "***"
+_TIMES = (dt.datetime, dt.date, dt.time)  # TOML has these itself
+INVALID = object()  # what a value is read as that has been reported; None is a value
+
+S = TypeVar("S", bound=Struct)
+Code = Literal["unknown", "type", "range", "missing", "choice", "pattern", "invalid", "syntax", "duplicate"]
+
+
+class SettingError(Struct, frozen=True, kw_only=True):
+    """One thing to correct. `expected` may be empty; `found` never holds a secret nor the value of an unknown name."""
+
+    path: str
+    code: Code
+    message: Text
+    expected: Text = Text(zh="", en="")
+    found: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def render(self, language: Language) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        said = ": ".join(part for part in (place, self.path, self.message.pick(language)) if part)
+        if self.code == "unknown":  # its message already names what was found, and the nearest valid name
+            return said
+        expected = self.expected.pick(language)
+        if language == "en":
+            details = [f"expected {expected}"] * bool(expected) + [f"found {self.found}"] * bool(self.found)
+            return "; ".join(filter(None, (said, ", ".join(details))))
+        gap = " " * expected[:1].isascii()  # Chinese sets a space before Latin letters and figures only
+        details = [f"应为{gap}{expected}"] * bool(expected) + [f"实为 {self.found}"] * bool(self.found)
+        return "；".join(filter(None, (said, "，".join(details))))
+
+
+class Change(Struct, frozen=True):
+    """One setting that differs; None stands for absent, and secrets are hidden on both sides."""
+
+    path: str
+    old: object
+    new: object
+
+    def render(self) -> str:
+        old, new = ("—" if value is None else shown(value) for value in (self.old, self.new))
+        return f"{self.path}: {old} → {new}"
+
+
+def subpath(path: str, key: str | int) -> str:
+    """The dotted path of a member, written as TOML writes keys, so that no two members share a path."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    written = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+    return f"{path}.{written}" if path else written
+
+
+def read_settings(type_: type[S], raw: Mapping[str, object], *, path: str) -> tuple[S | None, list[SettingError]]:
+    """The settings and no error, or no settings and every error there is."""
+    errors: list[SettingError] = []
+    value = _read(type_, raw, path, errors)
+    return (value if isinstance(value, type_) and not errors else None), errors
+
+
+def overridable_fields(type_: type[Struct]) -> frozenset[str]:
+    fields = msgspec.structs.fields(type_)
+    return frozenset(field.encode_name for field in fields if _is_marked(field.type, "per_school"))
+
+
+def merge_school(
+    type_: type[S], base: S | None, overrides: Mapping[str, object], *, path: str
+) -> tuple[S | None, list[SettingError]]:
+    """The district's settings with one school's values in their place, a table as a whole.
+
+    Without a base (it has errors of its own) the school's values are still checked one by one.
+    """
+    errors: list[SettingError] = []
+    own, fields = overridable_fields(type_), {f.encode_name: f for f in msgspec.structs.fields(type_)}
+    values: dict[str, object] = {}
+    for name, raw in overrides.items():
+        if name in own:
+            values[fields[name].name] = _read(fields[name].type, raw, subpath(path, name), errors)
+        else:
+            errors.append((_not_overridable if name in fields else unknown_name)(name, own, path))
+    if errors or base is None:
+        return None, errors
+    merged = _build(type_, {**msgspec.structs.asdict(base), **values}, path, errors)
+    return (merged if isinstance(merged, type_) else None), errors
+
+
+def to_raw(value: Struct) -> dict[str, Any]:
+    """As TOML can hold it: dates and times as they are, and no None, for TOML has none."""
+    raw: dict[str, Any] = _toml_able(msgspec.to_builtins(value, builtin_types=_TIMES, order="sorted"))
+    return raw
+
+
+def defaults(type_: type[Struct]) -> dict[str, Any]:
+    """What holds when nothing is said; required settings are absent."""
+    fields = msgspec.structs.fields(type_)
+    given = {f.encode_name: f.default for f in fields if f.default is not msgspec.NODEFAULT}
+    made = {f.encode_name: f.default_factory() for f in fields if f.default_factory is not msgspec.NODEFAULT}
+    raw: dict[str, Any] = _toml_able(msgspec.to_builtins(given | made, builtin_types=_TIMES, order="sorted"))
+    return raw
+
+
+def diff(
+    type_: type[Struct] | None, old: Mapping[str, object], new: Mapping[str, object], *, path: str = ""
+) -> list[Change]:
+    """What really changes: a default written out is no change, nor is a time that was stored as a string."""
+    sides = [_filled(type_, raw) for raw in (old, new)]
+    old_known, new_known = (_flat(_masked(type_, raw, lambda secret: (HIDDEN, secret)), path) for raw in sides)
+    old_shown, new_shown = (_flat(_masked(type_, raw, lambda _: HIDDEN), path) for raw in sides)
+    return [
+        Change(name, old_shown.get(name), new_shown.get(name))
+        for name in sorted(old_known | new_known)
+        if old_known.get(name) != new_known.get(name)
+    ]
+
+
+def redact(type_: type[Struct] | None, raw: Mapping[str, object]) -> dict[str, Any]:
+    """For every page and log: secrets hidden, and so is what no type vouches for."""
+    masked: dict[str, Any] = _masked(type_, raw, lambda _: HIDDEN)
+    return masked
+
+
+def json_schema(type_: type[Struct]) -> dict[str, Any]:
+    return msgspec.json.schema(type_)
+
+
+def shown(value: object) -> str:
+    """A value in the words of TOML, short enough for a line of a terminal."""
+    text = _written(value)
+    return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - with the path before it a line stays readable
+
+
+_SETTING = Text(zh="设置项", en="setting")
+_NOTHING = Text(zh="", en="")
+
+
+def unknown_name(name: str, known: Iterable[str], path: str, what: Text = _SETTING) -> SettingError:
+    """A name nobody declared; the value stays unsaid, for it may be a secret under a misspelled name."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1)
+    message = Text(zh="未知的{what} `{name}`", en="unknown {what} `{name}`").format(what=what, name=name)
+    if near:
+        hint = Text(zh="，是不是 `{near}`？", en=", did you mean `{near}`?").format(near=near[0])
+    elif known:
+        hint = Text(zh="；可用的有 {known}", en="; known are {known}").format(known=_listed(known))
+    else:
+        hint = Text(zh="；这里没有可用的名称", en="; none are known here")
+    return SettingError(
+        path=subpath(path, name), code="unknown", message=_joined(message, hint), expected=_one_of(known), found=name
+    )
+
+
+def _read(annotation: object, raw: object, path: str, errors: list[SettingError]) -> object:
+    base, metas = _peeled(annotation)
+    hidden = _is_marked(annotation, "secret")
+    if isinstance(raw, Mapping) and _is_struct(base) and base.__struct_config__.tag is None:
+        return _read_struct(base, raw, path, errors, hidden=hidden)
+    origin, arguments = get_origin(base), [Annotated[part, SECRET] if hidden else part for part in get_args(base)]
+    if isinstance(raw, list | tuple) and _is_sequence(base):
+        whole = _check(annotation, Annotated[list[Any], Meta(), *metas], list(raw), path, errors)
+        items = [_read(arguments[0], item, subpath(path, i), errors) for i, item in enumerate(raw)]
+        return INVALID if INVALID in [whole, *items] else origin(items)
+    if isinstance(raw, Mapping) and origin is dict:
+        whole = _check(annotation, Annotated[dict[Any, Any], Meta(), *metas], raw, path, errors)
+        keys = [_leaf(arguments[0], key, subpath(path, key), errors) for key in raw]
+        members = [_read(arguments[1], value, subpath(path, key), errors) for key, value in raw.items()]
+        return INVALID if INVALID in [whole, *keys, *members] else dict(zip(keys, members, strict=True))
+    return _leaf(annotation, raw, path, errors)
+
+
+def _read_struct(
+    type_: type[Struct], raw: Mapping[str, object], path: str, errors: list[SettingError], *, hidden: bool
+) -> object:
+    values: dict[str, object] = {}
+    fields = msgspec.structs.fields(type_)
+    for field in fields:
+        name, annotation = field.encode_name, Annotated[field.type, SECRET] if hidden else field.type
+        if name in raw:
+            values[field.name] = _read(annotation, raw[name], subpath(path, name), errors)
+        elif field.required:
+            message = Text(zh="缺少设置项 `{name}`", en="setting `{name}` is missing").format(name=name)
+            expected = _described(field.type)
+            errors.append(SettingError(path=subpath(path, name), code="missing", message=message, expected=expected))
+            values[field.name] = INVALID
+    names = [field.encode_name for field in fields]
+    strange = [unknown_name(name, names, path) for name in raw if name not in names]
+    errors.extend(strange)
+    return INVALID if strange or INVALID in values.values() else _build(type_, values, path, errors)
+
+
+def _build(type_: type[Struct], values: Mapping[str, object], path: str, errors: list[SettingError]) -> object:
+    try:
+        return type_(**values)
+    except (ValueError, TypeError) as error:  # what `__post_init__` raises, as in msgspec itself
+        said = error.args[0] if error.args and isinstance(error.args[0], Text) else Text(zh=str(error), en=str(error))
+        errors.append(SettingError(path=path, code="invalid", message=said))
+        return INVALID
+
+
+def _leaf(annotation: object, raw: object, path: str, errors: list[SettingError]) -> object:
+    """PostgreSQL's jsonb refuses NUL, and JSON knows neither NaN nor infinity: said here, not as a crash at the end."""
+    if _is_storable(raw):
+        return _check(annotation, annotation, raw, path, errors)
+    message = Text(zh="含有无法保存的内容", en="holds what cannot be stored")
+    expected = Text(zh="不含 NUL 字符的文字、有限的数", en="text without NUL, finite numbers")
+    errors.append(SettingError(path=path, code="invalid", message=message, expected=expected))
+    return INVALID
+
+
+def _is_storable(raw: object) -> bool:
+    if isinstance(raw, str):
+        return "\x00" not in raw
+    if isinstance(raw, Mapping):
+        return all(_is_storable(part) for pair in raw.items() for part in pair)
+    if isinstance(raw, list | tuple):
+        return all(_is_storable(item) for item in raw)
+    return not isinstance(raw, float) or math.isfinite(raw)
+
+
+def _check(declared: object, type_: object, raw: object, path: str, errors: list[SettingError]) -> object:
+    """One value by msgspec: `type_` is what is checked now, `declared` is what the operator is told."""
+    try:
+        return msgspec.convert(raw, type_)
+    except msgspec.ValidationError as error:
+        said, _, inside = str(error).partition(" - at `$")
+        code, hidden = _code(said), _hides(declared)
+        message = _MESSAGES[code]
+        if code == "choice" and not hidden and (near := get_close_matches(str(raw), _choices(declared), n=1)):
+            message = _joined(message, Text(zh="，是不是 `{near}`", en=", did you mean `{near}`").format(near=near[0]))
+        errors.append(
+            SettingError(
+                path=path + inside.rstrip("`"),
+                code=code,
+                message=message,
+                expected=_described(declared),
+                found=HIDDEN if hidden else shown(raw),
+            )
+        )
+        return INVALID
+
+
+def _code(message: str) -> Code:
+    """The errors of msgspec carry no code, only a sentence; the tests notice when a release words one differently."""
+    if message.startswith("Invalid enum value"):
+        return "choice"
+    if "matching regex" in message:
+        return "pattern"
+    if ", got `" in message or message.startswith("Invalid") or "timezone" in message:
+        return "type"
+    return "range"
+
+
+_MESSAGES: dict[Code, Text] = {
+    "choice": Text(zh="不在可选值之中", en="not one of the choices"),
+    "pattern": Text(zh="格式不对", en="wrong format"),
+    "type": Text(zh="类型不对", en="wrong type"),
+    "range": Text(zh="超出允许的范围", en="out of range"),
+}
+
+
+def _not_overridable(name: str, own: Iterable[str], path: str) -> SettingError:
+    message = Text(
+        zh="设置项 `{name}` 不能按学校另设；可以另设的有 {own}",
+        en="setting `{name}` cannot be set per school; those that can are {own}",
+    ).format(name=name, own=_listed(sorted(own)) or "—")
+    expected = _one_of(sorted(own))
+    return SettingError(path=subpath(path, name), code="unknown", message=message, expected=expected, found=name)
+
+
+def _peeled(annotation: object) -> tuple[Any, list[Meta]]:
+    """`Annotated[X, ...] | None` is read as X: TOML cannot say None, so only X can be meant."""
+    metas: list[Meta] = []
+    while True:
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        solid = [a for a in arguments if a is not types.NoneType]
+        if origin is Annotated:
+            annotation, metas = arguments[0], metas + [m for m in arguments[1:] if isinstance(m, Meta)]
+        elif origin in (Union, types.UnionType) and len(solid) == 1:
+            annotation = solid[0]
+        else:
+            return annotation, metas
+
+
+def _is_marked(annotation: object, mark: str) -> bool:
+    return any((meta.extra or {}).get(mark) for meta in _peeled(annotation)[1])
+
+
+def _hides(annotation: object, seen: frozenset[object] = frozenset()) -> bool:
+    """Whether a secret is anywhere inside: a value of the wrong shape may hold it one level too high."""
+    base, _ = _peeled(annotation)
+    if _is_marked(annotation, "secret"):
+        return True
+    if not _is_struct(base):
+        return any(_hides(part, seen) for part in get_args(base))
+    return base not in seen and any(_hides(field.type, seen | {base}) for field in msgspec.structs.fields(base))
+
+
+def _is_struct(base: object) -> bool:
+    return isinstance(base, type) and issubclass(base, Struct)
+
+
+def _is_sequence(base: object) -> bool:
+    origin = get_origin(base)
+    return origin in (list, set, frozenset) or (origin is tuple and get_args(base)[1:] == (...,))
+
+
+def _choices(annotation: object) -> list[str]:
+    base, _ = _peeled(annotation)
+    if get_origin(base) is Literal:
+        return [str(choice) for choice in get_args(base)]
+    return [str(member.value) for member in base] if isinstance(base, type) and issubclass(base, enum.Enum) else []
+
+
+_NAMES: dict[object, Text] = {
+    bool: Text(zh="true 或 false", en="true or false"),
+    int: Text(zh="整数", en="an integer"),
+    float: Text(zh="数", en="a number"),
+    decimal.Decimal: Text(zh="数", en="a number"),
+    str: Text(zh="文字", en="text"),
+    dt.date: Text(zh="日期（如 2026-09-01）", en="a date (such as 2026-09-01)"),
+    dt.time: Text(zh="时间（如 08:00:00）", en="a time (such as 08:00:00)"),
+    dt.datetime: Text(
+        zh="日期时间（如 2026-09-01T08:00:00+08:00）", en="a date-time (such as 2026-09-01T08:00:00+08:00)"
+    ),
+    dt.timedelta: Text(zh='时长（如 "PT30M"）', en='a duration (such as "PT30M")'),
+    uuid.UUID: Text(zh="UUID", en="a UUID"),
+    bytes: Text(zh="Base64 文字", en="text in Base64"),
+}
+
+
+def _described(annotation: object) -> Text:
+    """What the type accepts, in words; `Meta(extra={"expected": Text(...)})` says it better than a pattern."""
+    base, metas = _peeled(annotation)
+    for meta in metas:
+        if isinstance(said := (meta.extra or {}).get("expected"), Text):
+            return said
+    if choices := _choices(base):
+        return _one_of(choices)
+    origin, arguments = get_origin(base), get_args(base)
+    if origin in (Union, types.UnionType):
+        parts = [_described(part) for part in arguments if part is not types.NoneType]
+        return Text(zh="或".join(part.zh for part in parts), en=" or ".join(part.en for part in parts))
+    if _is_sequence(base):
+        text, item = Text(zh="列表", en="a list"), _described(arguments[0])
+        each = Text(zh="，每项：{item}", en=", each item {item}").format(item=item)
+    elif origin is dict or _is_struct(base):
+        text, each = Text(zh="表", en="a table"), _NOTHING
+    else:
+        name = getattr(base, "__name__", str(base))
+        text, each = _NAMES.get(base, Text(zh=name, en=name)), _NOTHING
+    return _joined(text, *map(_limits, metas), each)
+
+
+def _limits(meta: Meta) -> Text:
+    length = _interval(meta.min_length, meta.max_length)
+    neutral = [
+        _interval(meta.ge, meta.le),
+        f"> {meta.gt:g}" if meta.gt is not None else "",
+        f"< {meta.lt:g}" if meta.lt is not None else "",
+    ]
+    zh = [f"长度 {length}" if length else "", f"{meta.multiple_of} 的倍数" if meta.multiple_of else ""]
+    en = [f"length {length}" if length else "", f"a multiple of {meta.multiple_of}" if meta.multiple_of else ""]
+    if meta.pattern is not None:
+        zh, en = [*zh, f"匹配 `{meta.pattern}`"], [*en, f"matching `{meta.pattern}`"]
+    if meta.tz is not None:
+        zh, en = [*zh, "带时区" if meta.tz else "不带时区"], [*en, "with a zone" if meta.tz else "without a zone"]
+    chinese, english = "，".join(filter(None, neutral + zh)), ", ".join(filter(None, neutral + en))
+    return Text(zh=f"（{chinese}）", en=f" ({english})") if english else _NOTHING
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low} – {high}"
+    return f"≥ {low}" if low is not None else f"≤ {high}" if high is not None else ""
+
+
+def _one_of(names: Iterable[str]) -> Text:
+    listed = _listed(names)
+    return Text(zh=f"{listed} 之一", en=f"one of {listed}") if listed else _NOTHING
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _joined(*texts: Text) -> Text:
+    return Text(zh="".join(text.zh for text in texts), en="".join(text.en for text in texts))
+
+
+def _filled(type_: type[Struct] | None, raw: Mapping[str, object]) -> Mapping[str, object]:
+    """With defaults; settings that an older version of the plugin left, and this one cannot read, stay as they are."""
+    if type_ is None:
+        return raw
+    value, _ = read_settings(type_, raw, path="")
+    return to_raw(value) if value is not None else {**defaults(type_), **raw}
+
+
+def _masked(annotation: object, raw: object, mask: Callable[[object], object]) -> Any:  # noqa: ANN401 - as its argument
+    base, _ = _peeled(annotation)
+    if _is_marked(annotation, "secret"):
+        return mask(raw)
+    if isinstance(raw, Mapping) and (base is None or _is_struct(base)):
+        known = {field.encode_name: field.type for field in msgspec.structs.fields(base)} if base else {}
+        return {key: _masked(known[key], part, mask) if key in known else mask(part) for key, part in raw.items()}
+    if isinstance(raw, Mapping) and get_origin(base) is dict:
+        return {key: _masked(get_args(base)[1], part, mask) for key, part in raw.items()}
+    if isinstance(raw, list) and _is_sequence(base):
+        return [_masked(get_args(base)[0], item, mask) for item in raw]
+    return mask(raw) if _hides(annotation) else raw
+
+
+def _flat(value: object, path: str) -> dict[str, object]:
+    if isinstance(value, Mapping) and value:
+        return {name: leaf for key, part in value.items() for name, leaf in _flat(part, subpath(path, key)).items()}
+    return {} if value == {} else {path: value}
+
+
+def _toml_able(value: Any) -> Any:  # noqa: ANN401 - whatever msgspec made of the settings
+    if isinstance(value, dict):
+        return {str(key): _toml_able(part) for key, part in value.items() if part is not None}
+    return [_toml_able(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{subpath('', key)} = {_written(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)

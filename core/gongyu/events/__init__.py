@@ -1,0 +1,1 @@
+"""Domain events and their delivery, webhooks, scheduled work, idempotency."""

@@ -1,0 +1,212 @@
+"""THE CONTRACT, version 1.0: every hook, typed and documented, on one page.
+
+There are two kinds. **Contribution hooks** are plain functions; the core calls each once at start, before any district
+is known. **Runtime hooks** are async; the core awaits them per district, only for plugins switched on there, always in
+the same order (a plugin after those it requires, else by name), each in a SAVEPOINT and with a time limit.
+
+Every runtime hook has a failure policy, fixed here and not at the call:
+
+- `notify`: a failure is isolated and recorded; everybody else still hears.
+- `collect`: the failing plugin's part is left out and the failure recorded.
+- `veto`: a failure refuses what was about to happen.
+- `provide_one`: one plugin at most may answer; two providers of one thing stop the start.
+
+Failures are counted per plugin and hook in the district's `plugin_failure` table and shown by `gongyu doctor`.
+In tests (`gongyu.testing`) they are raised again instead.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import click
+import msgspec
+import pluggy
+import sqlalchemy as sa
+from litestar.handlers import HTTPRouteHandler
+
+from gongyu.plugin import Capability, Context, DemoLine, Event, Job, Permission, Subscription
+
+__all__ = ["HookPolicy", "policy_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+PolicyName = Literal["once", "notify", "collect", "veto", "provide_one"]
+_hookspec = pluggy.HookspecMarker("gongyu")
+
+
+@dataclass(frozen=True, slots=True)
+class HookPolicy:
+    """How the core calls a hook: its failure policy, the contract version that brought it, its time limit."""
+
+    policy: PolicyName
+    since: str
+    seconds: float
+
+
+def hook(*, since: str, policy: PolicyName = "once", seconds: float = 5.0) -> Callable[[F], F]:
+    """Mark a function of this page as a hook of the contract; `once` marks a contribution hook."""
+
+    def mark(function: F) -> F:
+        function.__gongyu_policy__ = HookPolicy(policy=policy, since=since, seconds=seconds)  # type: ignore[attr-defined]  # read back by policy_of
+        return _hookspec(function)
+
+    return mark
+
+
+def policy_of(function: Callable[..., Any]) -> HookPolicy:
+    policy: HookPolicy = function.__gongyu_policy__  # type: ignore[attr-defined]  # set by hook()
+    return policy
+
+
+# ── Contribution hooks: called once at start ──────────────────────────────────────────────────────────────────────────
+
+
+@hook(since="1.0")
+def settings_type() -> type[msgspec.Struct]:  # type: ignore[empty-body]  # a specification has no body
+    """The plugin's settings: one frozen Struct, `forbid_unknown_fields=True`, every field with a default.
+
+    The same type gives validation, defaults, the JSON Schema and later the console's form. A plugin without settings
+    leaves the hook out. When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        The type itself. Mark secrets and per-school fields with the markers of `gongyu.districts.settings`.
+    """
+
+
+@hook(since="1.0")
+def tables() -> sa.MetaData:  # type: ignore[empty-body]  # as above
+    """The plugin's tables, without a schema and without a tenancy column: the session decides the district.
+
+    Every table's name starts with `<plugin>_`; foreign keys point to core tables or the plugin's own and say
+    ON DELETE CASCADE or SET NULL; `gongyu.testing.guard` checks the rules that keep Citus possible.
+    When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        Its MetaData. The migrations beside it (package folder `migrations/versions`) must make exactly these tables.
+    """
+
+
+@hook(since="1.0")
+def permissions() -> Sequence[Permission]:  # type: ignore[empty-body]  # as above
+    """The rights this plugin owns; their names start with `<plugin>.`.
+
+    When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        All of them; a route that names a permission nobody declared stops the start.
+    """
+
+
+@hook(since="1.0")
+def routes() -> Sequence[HTTPRouteHandler]:  # type: ignore[empty-body]  # as above
+    """Litestar handlers, mounted by the core under `/api/v1/{district}/<plugin>/`.
+
+    Each says `permission=` (the name of a permission, or `Public(reason)`, or `SignedIn(reason)`): one without stops
+    the start. Where the plugin is off, all of them answer 404; the handler needs no check of its own.
+    A GET gets `db` (a connection without transaction); unsafe methods get `session` (committed by the core when the
+    answer is a success, together with the Idempotency-Key). When: once at start. Failure: the plugin is refused.
+
+    Returns:
+        The handlers, relative to the plugin's own prefix.
+    """
+
+
+@hook(since="1.0")
+def event_types() -> Sequence[type[Event]]:  # type: ignore[empty-body]  # as above
+    """The events this plugin publishes; names are `<plugin>.<what_happened>.v<n>`.
+
+    When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        The frozen Struct of each.
+    """
+
+
+@hook(since="1.0")
+def subscriptions() -> Sequence[Subscription]:  # type: ignore[empty-body]  # as above
+    """The events this plugin reacts to. An event of a plugin that is absent simply never comes.
+
+    The reaction runs after the publisher's commit, in a transaction of its own together with the mark "delivered",
+    in order per subject; a failure is retried with backoff and at last parked (`gongyu events list`).
+    When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        One Subscription for each event type; a second one for the same type is refused.
+    """
+
+
+@hook(since="1.0")
+def jobs() -> Sequence[Job]:  # type: ignore[empty-body]  # as above
+    """Scheduled work. See `Job`; shown with its last run and next due time by `gongyu doctor`.
+
+    When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        The jobs; names are unique within the plugin.
+    """
+
+
+@hook(since="1.0")
+def commands() -> Sequence[click.Command]:  # type: ignore[empty-body]  # as above
+    """Commands of the plugin, shown as `gongyu <plugin> <command>`.
+
+    When: when the command line names the plugin. Failure: the plugin is refused by name.
+
+    Returns:
+        Click commands; their user-facing words in Chinese and English.
+    """
+
+
+@hook(since="1.0", policy="provide_one")
+def capabilities() -> Sequence[Capability]:  # type: ignore[empty-body]  # as above
+    """What this plugin can do for others, met by name; see `Capability`.
+
+    When: collected once at start, called inside the caller's transaction. Failure policy `provide_one`: a name offered
+    by two plugins stops the start, because nobody could say which of them answers; an error of the provider is the
+    caller's to handle.
+
+    Returns:
+        The capabilities; any name `<area>.<verb>`, since a capability may outlive the plugin that offers it today.
+    """
+
+
+# ── Runtime hooks: awaited per district ───────────────────────────────────────────────────────────────────────────────
+
+
+@hook(since="1.0", policy="veto", seconds=10)
+async def plugin_enabled(context: Context) -> None:
+    """The plugin itself was just switched on in this district: lay out the data it cannot work without.
+
+    Called only for the plugin concerned, inside the switching transaction, after its migrations. May run again after
+    off and on, so it must not double anything. Failure policy `veto`: an error refuses the switch and nothing changes.
+
+    Args:
+        context: The district; `settings` are the ones just applied.
+    """
+
+
+@hook(since="1.0", policy="notify")
+async def plugin_disabled(context: Context) -> None:
+    """The plugin itself is being switched off in this district: finish what others would wait for.
+
+    Called only for the plugin concerned, inside the switching transaction. Its data stays. Failure policy `notify`:
+    a plugin that cannot tidy up can still be switched off.
+
+    Args:
+        context: The district; `settings` are those in force until now.
+    """
+
+
+@hook(since="1.0", policy="collect", seconds=120)
+async def demo_played(context: Context) -> Sequence[DemoLine]:  # type: ignore[empty-body]  # as above
+    """`make demo`: play in this district what the plugin is for, through its real services, and say what happened.
+
+    Called after the roster is in, inside a transaction of its own for each plugin, once per demo district. Failure
+    policy `collect`: the other plugins still play, and the failure stands in the closing table.
+
+    Args:
+        context: A district with people in it.
+
+    Returns:
+        The closing figures, most telling first.
+    """

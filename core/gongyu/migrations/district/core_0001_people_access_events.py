@@ -1,0 +1,321 @@
+"""people access events"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "core_0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "academic_session",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sourced_id", sa.Text(), nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("school_year", sa.Text(), nullable=True),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("starts_on <= ends_on", name=op.f("ck_academic_session_period")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["academic_session.id"], name=op.f("fk_academic_session_parent_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_academic_session")),
+        sa.UniqueConstraint("sourced_id", name=op.f("uq_academic_session_sourced_id")),
+    )
+    op.create_table(
+        "audit_line",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("ground", sa.Text(), nullable=False),
+        sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("previous", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_line")),
+    )
+    op.create_table(
+        "event",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("seq", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("fanned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
+        sa.UniqueConstraint("seq", name=op.f("uq_event_seq")),
+    )
+    op.create_index("ix_event_unfanned", "event", ["seq"], unique=False, postgresql_where=sa.text("fanned_at IS NULL"))
+    op.create_table(
+        "idempotency",
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.BigInteger(), nullable=True),
+        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("actor", "key", name=op.f("pk_idempotency")),
+    )
+    op.create_table(
+        "job",
+        sa.Column("plugin", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("plugin", "name", name=op.f("pk_job")),
+    )
+    op.create_table(
+        "org",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sourced_id", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("identifier", sa.Text(), nullable=True),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["parent_id"], ["org.id"], name=op.f("fk_org_parent_id"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_org")),
+        sa.UniqueConstraint("sourced_id", name=op.f("uq_org_sourced_id")),
+    )
+    op.create_index(op.f("ix_org_identifier"), "org", ["identifier"], unique=False)
+    op.create_index(op.f("ix_org_parent_id"), "org", ["parent_id"], unique=False)
+    op.create_table(
+        "person",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sourced_id", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("given_name", sa.Text(), nullable=True),
+        sa.Column("family_name", sa.Text(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("identifier", sa.Text(), nullable=True),
+        sa.Column("id_number", sa.LargeBinary(), nullable=True),
+        sa.Column("id_number_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("phone", sa.LargeBinary(), nullable=True),
+        sa.Column("phone_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
+        sa.UniqueConstraint("sourced_id", name=op.f("uq_person_sourced_id")),
+    )
+    op.create_index(op.f("ix_person_id_number_hash"), "person", ["id_number_hash"], unique=False)
+    op.create_index(op.f("ix_person_identifier"), "person", ["identifier"], unique=False)
+    op.create_index(op.f("ix_person_phone_hash"), "person", ["phone_hash"], unique=False)
+    op.create_table(
+        "plugin_failure",
+        sa.Column("plugin", sa.Text(), nullable=False),
+        sa.Column("hook", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("plugin", "hook", name=op.f("pk_plugin_failure")),
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("types", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("enabled", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+    )
+    op.create_table(
+        "api_token",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_api_token_person_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
+        sa.UniqueConstraint("hash", name=op.f("uq_api_token_hash")),
+    )
+    op.create_index(op.f("ix_api_token_person_id"), "api_token", ["person_id"], unique=False)
+    op.create_table(
+        "care_category",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("student_id", sa.Uuid(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("begins_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["student_id"], ["person.id"], name=op.f("fk_care_category_student_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_care_category")),
+    )
+    op.create_index(op.f("ix_care_category_student_id"), "care_category", ["student_id"], unique=False)
+    op.create_table(
+        "class_group",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sourced_id", sa.Text(), nullable=True),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("grade", sa.Text(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["school_id"], ["org.id"], name=op.f("fk_class_group_school_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["academic_session.id"], name=op.f("fk_class_group_session_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_class_group")),
+        sa.UniqueConstraint("sourced_id", name=op.f("uq_class_group_sourced_id")),
+    )
+    op.create_index(op.f("ix_class_group_school_id"), "class_group", ["school_id"], unique=False)
+    op.create_table(
+        "delivery",
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('pending', 'done', 'parked')", name=op.f("ck_delivery_state")),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_delivery_event_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("event_id", "subscriber", name=op.f("pk_delivery")),
+    )
+    op.create_index(
+        "ix_delivery_due", "delivery", ["next_at", "seq"], unique=False, postgresql_where=sa.text("state = 'pending'")
+    )
+    op.create_index(
+        "ix_delivery_line",
+        "delivery",
+        ["subscriber", "subject", "seq"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_table(
+        "demographics",
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("sex", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_demographics_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_demographics")),
+    )
+    op.create_table(
+        "guardianship",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("guardian_id", sa.Uuid(), nullable=False),
+        sa.Column("student_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("is_legal", sa.Boolean(), nullable=True),
+        sa.Column("priority", sa.BigInteger(), server_default="1", nullable=False),
+        sa.Column("contact_allowed", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("begins_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.CheckConstraint("guardian_id <> student_id", name=op.f("ck_guardianship_two_people")),
+        sa.ForeignKeyConstraint(
+            ["guardian_id"], ["person.id"], name=op.f("fk_guardianship_guardian_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["student_id"], ["person.id"], name=op.f("fk_guardianship_student_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_guardianship")),
+        sa.UniqueConstraint("guardian_id", "student_id", "begins_on", name="uq_guardianship_period"),
+    )
+    op.create_index(op.f("ix_guardianship_guardian_id"), "guardianship", ["guardian_id"], unique=False)
+    op.create_index(op.f("ix_guardianship_student_id"), "guardianship", ["student_id"], unique=False)
+    op.create_table(
+        "membership",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sourced_id", sa.Text(), nullable=True),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("org_id", sa.Uuid(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("is_primary", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("begins_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["org_id"], ["org.id"], name=op.f("fk_membership_org_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_membership_person_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
+        sa.UniqueConstraint("person_id", "org_id", "role", "begins_on", name="uq_membership_period"),
+        sa.UniqueConstraint("sourced_id", name=op.f("uq_membership_sourced_id")),
+    )
+    op.create_index(op.f("ix_membership_org_id"), "membership", ["org_id"], unique=False)
+    op.create_index(op.f("ix_membership_person_id"), "membership", ["person_id"], unique=False)
+    op.create_table(
+        "enrolment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("sourced_id", sa.Text(), nullable=True),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("class_id", sa.Uuid(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("is_primary", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("begins_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["class_id"], ["class_group.id"], name=op.f("fk_enrolment_class_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_enrolment_person_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolment")),
+        sa.UniqueConstraint("person_id", "class_id", "role", "begins_on", name="uq_enrolment_period"),
+        sa.UniqueConstraint("sourced_id", name=op.f("uq_enrolment_sourced_id")),
+    )
+    op.create_index(op.f("ix_enrolment_class_id"), "enrolment", ["class_id"], unique=False)
+    op.create_index(op.f("ix_enrolment_person_id"), "enrolment", ["person_id"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_index(op.f("ix_enrolment_person_id"), table_name="enrolment")
+    op.drop_index(op.f("ix_enrolment_class_id"), table_name="enrolment")
+    op.drop_table("enrolment")
+    op.drop_index(op.f("ix_membership_person_id"), table_name="membership")
+    op.drop_index(op.f("ix_membership_org_id"), table_name="membership")
+    op.drop_table("membership")
+    op.drop_index(op.f("ix_guardianship_student_id"), table_name="guardianship")
+    op.drop_index(op.f("ix_guardianship_guardian_id"), table_name="guardianship")
+    op.drop_table("guardianship")
+    op.drop_table("demographics")
+    op.drop_index("ix_delivery_line", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_index("ix_delivery_due", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_table("delivery")
+    op.drop_index(op.f("ix_class_group_school_id"), table_name="class_group")
+    op.drop_table("class_group")
+    op.drop_index(op.f("ix_care_category_student_id"), table_name="care_category")
+    op.drop_table("care_category")
+    op.drop_index(op.f("ix_api_token_person_id"), table_name="api_token")
+    op.drop_table("api_token")
+    op.drop_table("webhook")
+    op.drop_table("plugin_failure")
+    op.drop_index(op.f("ix_person_phone_hash"), table_name="person")
+    op.drop_index(op.f("ix_person_identifier"), table_name="person")
+    op.drop_index(op.f("ix_person_id_number_hash"), table_name="person")
+    op.drop_table("person")
+    op.drop_index(op.f("ix_org_parent_id"), table_name="org")
+    op.drop_index(op.f("ix_org_identifier"), table_name="org")
+    op.drop_table("org")
+    op.drop_table("job")
+    op.drop_table("idempotency")
+    op.drop_index("ix_event_unfanned", table_name="event", postgresql_where=sa.text("fanned_at IS NULL"))
+    op.drop_table("event")
+    op.drop_table("audit_line")
+    op.drop_table("academic_session")

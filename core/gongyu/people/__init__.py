@@ -1,0 +1,1 @@
+"""Organisations, classes, terms, persons, memberships, guardians; the roster in and out."""

@@ -1,0 +1,172 @@
+"""Organisations, classes, terms and people, in OneRoster's names and shapes (1EdTech OneRoster 1.2).
+
+History is kept: a transfer or a leaving teacher ends a period (`ends_on`), it deletes nothing.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gongyu.database.model import Base, new_id
+
+__all__ = [
+    "AcademicSession",
+    "CareCategory",
+    "ClassGroup",
+    "Demographics",
+    "Enrolment",
+    "Guardianship",
+    "Membership",
+    "Org",
+    "Person",
+]
+
+
+def _person(*, primary_key: bool = False) -> Mapped[UUID]:
+    return mapped_column(sa.ForeignKey("person.id", ondelete="CASCADE"), primary_key=primary_key, index=not primary_key)
+
+
+class Org(Base):
+    """A district, school, department, venue, community or group; a tree."""
+
+    __tablename__ = "org"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str]
+    type: Mapped[str]
+    identifier: Mapped[str | None] = mapped_column(index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("org.id", ondelete="SET NULL"), index=True)
+    ended_on: Mapped[date | None]
+
+
+class AcademicSession(Base):
+    """A school year, semester, term or grading period."""
+
+    __tablename__ = "academic_session"
+    __table_args__ = (sa.CheckConstraint("starts_on <= ends_on", name="period"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    title: Mapped[str]
+    type: Mapped[str]
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    school_year: Mapped[str | None]
+    parent_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("academic_session.id", ondelete="SET NULL"))
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+
+
+class ClassGroup(Base):
+    """A class: `homeroom` (行政班) or `scheduled` (a course's)."""
+
+    __tablename__ = "class_group"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    title: Mapped[str]
+    type: Mapped[str]
+    grade: Mapped[str | None]
+    code: Mapped[str | None]
+    school_id: Mapped[UUID] = mapped_column(sa.ForeignKey("org.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("academic_session.id", ondelete="SET NULL"))
+    ended_on: Mapped[date | None]
+
+
+class Person(Base):
+    """A human being: pupil, guardian, staff, clerk; what they are to whom is in the tables below."""
+
+    __tablename__ = "person"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str]
+    given_name: Mapped[str | None]
+    family_name: Mapped[str | None]
+    email: Mapped[str | None]
+    identifier: Mapped[str | None] = mapped_column(index=True)
+    # Encrypted with the district's key; the keyed hash beside each finds the same number again.
+    id_number: Mapped[bytes | None]
+    id_number_hash: Mapped[bytes | None] = mapped_column(index=True)
+    phone: Mapped[bytes | None]
+    phone_hash: Mapped[bytes | None] = mapped_column(index=True)
+    ended_on: Mapped[date | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+class Membership(Base):
+    """A role of a person in an org for a period."""
+
+    __tablename__ = "membership"
+    __table_args__ = (sa.UniqueConstraint("person_id", "org_id", "role", "begins_on", name="uq_membership_period"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    person_id: Mapped[UUID] = _person()
+    org_id: Mapped[UUID] = mapped_column(sa.ForeignKey("org.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str]
+    is_primary: Mapped[bool] = mapped_column(server_default=sa.false())
+    begins_on: Mapped[date]
+    ends_on: Mapped[date | None]
+
+
+class Enrolment(Base):
+    """A person in a class for a period: a `student`, or a `teacher` (`is_primary`: 班主任)."""
+
+    __tablename__ = "enrolment"
+    __table_args__ = (sa.UniqueConstraint("person_id", "class_id", "role", "begins_on", name="uq_enrolment_period"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    person_id: Mapped[UUID] = _person()
+    class_id: Mapped[UUID] = mapped_column(sa.ForeignKey("class_group.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str]
+    is_primary: Mapped[bool] = mapped_column(server_default=sa.false())
+    begins_on: Mapped[date]
+    ends_on: Mapped[date | None]
+
+
+class Demographics(Base):
+    """Facts of birth, apart from the person because far fewer people may read them."""
+
+    __tablename__ = "demographics"
+
+    person_id: Mapped[UUID] = _person(primary_key=True)
+    birth_date: Mapped[date | None]
+    sex: Mapped[str | None]
+
+
+class Guardianship(Base):
+    """A directed relation guardian → student; many to many, with the law's and the family's particulars."""
+
+    __tablename__ = "guardianship"
+    __table_args__ = (
+        sa.UniqueConstraint("guardian_id", "student_id", "begins_on", name="uq_guardianship_period"),
+        sa.CheckConstraint("guardian_id <> student_id", name="two_people"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    guardian_id: Mapped[UUID] = _person()
+    student_id: Mapped[UUID] = _person()
+    kind: Mapped[str]
+    is_legal: Mapped[bool | None]
+    priority: Mapped[int] = mapped_column(server_default="1")
+    contact_allowed: Mapped[bool] = mapped_column(server_default=sa.true())
+    begins_on: Mapped[date]
+    ends_on: Mapped[date | None]
+
+
+class CareCategory(Base):
+    """关爱类别: sensitive. 留守 has three values (none, single, double), so a category carries a value."""
+
+    __tablename__ = "care_category"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    student_id: Mapped[UUID] = _person()
+    category: Mapped[str]
+    value: Mapped[str]
+    begins_on: Mapped[date]
+    ends_on: Mapped[date | None]

@@ -1,0 +1,157 @@
+"""The roster while it is read: what was taken over, what is held back, and by which finding."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from gongyu.people.roster.canonical import (
+    AcademicSession,
+    CareCategory,
+    Class_,
+    Demographics,
+    Enrolment,
+    Guardianship,
+    Kind,
+    Membership,
+    Org,
+    Person,
+    Sex,
+    Source,
+)
+from gongyu.people.roster.findings import Findings
+
+__all__ = ["Details", "Draft", "Link", "Row"]
+
+
+class Link(Struct, frozen=True, gc=False, kw_only=True):
+    """One entry of somebody's `agentSourcedIds`: no type, no direction, until the roles of both are known."""
+
+    source: Source
+    column: str
+    person: str
+    other: str
+    ended: bool = False
+    kind: str = ""
+    legal: bool | None = None
+    priority: int | None = None
+    contact_allowed: bool | None = None
+    valid_from: dt.date | None = None
+    valid_to: dt.date | None = None
+
+
+class Details(Struct, frozen=True, gc=False, kw_only=True):
+    """A row of demographics, read before the person it belongs to."""
+
+    source: Source
+    birth_date: dt.date | None = None
+    sex: Sex | None = None
+    care: tuple[tuple[str, str], ...] = ()
+    ended: bool = False
+
+
+class Draft:
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.delta = False
+        self.orgs: dict[str, Org] = {}
+        self.sessions: dict[str, AcademicSession] = {}
+        self.classes: dict[str, Class_] = {}
+        self.persons: dict[str, Person] = {}
+        self.memberships: list[Membership] = []
+        self.enrolments: list[Enrolment] = []
+        self.guardianships: list[Guardianship] = []
+        self.care: list[CareCategory] = []
+        self.demographics: list[Demographics] = []
+        self.details: dict[str, Details] = {}
+        self.links: list[Link] = []
+        self.held: dict[tuple[Kind, str], int] = {}
+        self.covered: set[Kind] = set()
+        self.lost: set[Kind] = set()
+        self.roles: dict[str, set[str]] = {}
+        """Every role a person of this file set has, those of rows that fell for another reason included."""
+        self._once: set[tuple[str, str]] = set()
+        self._rows: dict[tuple[Kind, str], int] = {}
+
+    def hold(self, kind: Kind, key: str, finding: int) -> None:
+        """The record is in the files but not taken over. Memberships, enrolments, guardianships and care are held for a
+        person as a whole: one bad row of theirs, and none of theirs is ended."""
+        if key:
+            self.held.setdefault((kind, key), finding)
+        else:
+            self.lost.add(kind)
+
+    def once(self, code: str, source: Source, column: str) -> None:
+        """A finding about the way the whole file is made: its first row is enough."""
+        if (code, source.file) not in self._once:
+            self._once.add((code, source.file))
+            self.findings.add(code, file=source.file, row=source.row, column=column)
+
+    def add_role(self, person: str, role: str) -> None:
+        self.roles.setdefault(person, set()).add(role)
+
+    def add_care(self, student: str, statements: Iterable[tuple[str, str]], source: Source) -> None:
+        self.care.extend(
+            CareCategory(source=source, student=student, category=category, value=value) for category, value in statements
+        )
+
+    def keep_org(self, org: Org) -> None:
+        if self._first("org", org.sourced_id, org.source, self.orgs):
+            self.orgs[org.sourced_id] = org
+
+    def keep_session(self, session: AcademicSession) -> None:
+        if self._first("session", session.sourced_id, session.source, self.sessions):
+            self.sessions[session.sourced_id] = session
+
+    def keep_class(self, class_: Class_) -> None:
+        if self._first("class", class_.sourced_id, class_.source, self.classes):
+            self.classes[class_.sourced_id] = class_
+
+    def keep_person(self, person: Person) -> bool:
+        if not self._first("person", person.sourced_id, person.source, self.persons):
+            return False
+        self.persons[person.sourced_id] = person
+        return True
+
+    def keep_membership(self, membership: Membership) -> None:
+        if self._unseen("membership", membership.sourced_id, membership.source):
+            self.memberships.append(membership)
+
+    def keep_enrolment(self, enrolment: Enrolment) -> None:
+        if self._unseen("enrolment", enrolment.sourced_id, enrolment.source):
+            self.enrolments.append(enrolment)
+
+    def _first(self, kind: Kind, key: str, source: Source, store: dict[str, Any]) -> bool:
+        if (first := store.get(key)) is None:
+            return True
+        self.findings.add(
+            "duplicate_id", file=source.file, row=source.row, column="sourcedId", value=key, first=first.source.row
+        )
+        return False
+
+    def _unseen(self, kind: Kind, key: str, source: Source) -> bool:
+        if not key:
+            return True
+        if (first := self._rows.setdefault((kind, key), source.row)) == source.row:
+            return True
+        self.findings.add("duplicate_id", file=source.file, row=source.row, column="sourcedId", value=key, first=first)
+        return False
+
+
+class Row:
+    """What a dialect's `build` gets: the converted cells of one row, and the way to say what is wrong with it."""
+
+    __slots__ = ("draft", "hold", "source", "values")
+
+    def __init__(self, draft: Draft, source: Source, values: dict[str, Any], hold: Callable[[int], None]) -> None:
+        self.draft = draft
+        self.source = source
+        self.values = values
+        self.hold = hold
+        """Holds the row back, by the finding of this number; `build` then puts nothing into the draft."""
+
+    def finding(self, code: str, column: str = "", value: str = "", *, secret: bool = False, **named: Any) -> int:  # noqa: ANN401 - what the catalogue's words ask for
+        return self.draft.findings.add(
+            code, file=self.source.file, row=self.source.row, column=column, value=value, secret=secret, **named
+        )

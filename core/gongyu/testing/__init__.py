@@ -1,0 +1,1 @@
+"""What a plugin author tests with: the pytest plugin, the conformance suite, the static guard."""

@@ -1,0 +1,1 @@
+"""The ASGI application: routes gated per district, problem details, OpenAPI."""
