@@ -25,7 +25,7 @@ from gongyu.people import models as _people
 from gongyu.plugin import Context, District
 from gongyu.text import Text
 
-__all__ = ["Platform", "UnknownDistrictError", "histories", "open_platform"]
+__all__ = ["Platform", "UnknownDistrictError", "assemble", "histories", "open_platform", "opened"]
 
 _ = (_access, _people)  # their tables stand on Base.metadata once imported
 
@@ -110,11 +110,8 @@ class _Failures:
             await connection.execute(counted)
 
 
-@asynccontextmanager
-async def open_platform(
-    config: Config, *, host: Host | None = None, raise_hook_errors: bool = False
-) -> AsyncGenerator[Platform]:
-    """Start what is needed (the embedded database too), bring the `gongyu` schema up to date, read the registry.
+def assemble(config: Config, *, host: Host | None = None, raise_hook_errors: bool = False) -> Platform:
+    """Put the parts together, starting the embedded database if it is wanted; nothing is read yet.
 
     Args:
         config: Where the data is.
@@ -122,25 +119,40 @@ async def open_platform(
         raise_hook_errors: Let a failing hook fail the work instead of recording it (tests).
 
     Raises:
-        DataFolderError, DatabaseUnfitError: With words for the operator.
+        DataFolderError: With words for the operator.
         StartError: A plugin that nothing must be started with.
     """
     host = host or load_host(strict=config.strict)
-    server = await asyncio.to_thread(embedded.start, config.data) if config.database_url is None else None
-    url = server.url if server else config.database_url
-    assert url is not None  # noqa: S101 - one of the two is there
-    database = Database(url)
+    server = embedded.start(config.data) if config.database_url is None else None
+    database = Database(server.url if server else config.database_url or "")
+    dispatcher = Dispatcher(host.manager, None if raise_hook_errors else _Failures(database))
+    return Platform(config, database, host, Registry(database, host), Signals(database), dispatcher, server)
+
+
+@asynccontextmanager
+async def opened(platform: Platform) -> AsyncGenerator[Platform]:
+    """Bring the `gongyu` schema up to date, read the registry; close everything afterwards.
+
+    Raises:
+        DatabaseUnfitError: No answer, too old, or written by a newer Gongyu.
+    """
     try:
-        await _prepare(database)
-        registry = Registry(database, host)
-        await registry.load()
-        signals = Signals(database)
-        dispatcher = Dispatcher(host.manager, None if raise_hook_errors else _Failures(database))
-        yield Platform(config, database, host, registry, signals, dispatcher, server)
+        await _prepare(platform.database)
+        await platform.registry.load()
+        yield platform
     finally:
-        await database.close()
-        if server:
-            await asyncio.to_thread(server.close)
+        await platform.database.close()
+        if platform.server:
+            await asyncio.to_thread(platform.server.close)
+
+
+@asynccontextmanager
+async def open_platform(
+    config: Config, *, host: Host | None = None, raise_hook_errors: bool = False
+) -> AsyncGenerator[Platform]:
+    """`assemble` and `opened` in one."""
+    async with opened(assemble(config, host=host, raise_hook_errors=raise_hook_errors)) as platform:
+        yield platform
 
 
 async def _prepare(database: Database) -> None:

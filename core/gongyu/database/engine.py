@@ -63,7 +63,7 @@ class Database:
                 "server_settings": {**_CITUS, "role": APP_ROLE, "application_name": "gongyu"},
             },
         )
-        self._reader = self.app.execution_options(isolation_level="AUTOCOMMIT")
+        self.reader = self.app.execution_options(isolation_level="AUTOCOMMIT")
         self.owner: AsyncEngine = create_async_engine(
             url,
             poolclass=NullPool,
@@ -86,13 +86,13 @@ class Database:
     @asynccontextmanager
     async def read(self, district: District) -> AsyncGenerator[AsyncConnection]:
         """A connection for reading in a district, without a transaction."""
-        async with self._reader.connect() as connection:
+        async with self.reader.connect() as connection:
             yield await connection.execution_options(schema_translate_map={None: district.schema})
 
     @asynccontextmanager
     async def registry(self) -> AsyncGenerator[AsyncConnection]:
         """A connection for reading the `gongyu` schema, without a transaction."""
-        async with self._reader.connect() as connection:
+        async with self.reader.connect() as connection:
             yield await connection.execution_options(**IN_REGISTRY)
 
     async def prepare(self) -> None:

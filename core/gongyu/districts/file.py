@@ -7,7 +7,7 @@ kept under version control are the same bytes.
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -73,13 +73,20 @@ class DistrictFile:
 
 
 def load(
-    text: str | bytes, *, file: str, types: Mapping[str, type[Struct] | None]
+    text: str | bytes,
+    *,
+    file: str,
+    types: Mapping[str, type[Struct] | None],
+    missing: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[DistrictFile | None, dict[str, Struct | None], list[SettingError]]:
-    """Parse and validate in one go: a wrong slug must not hide a wrong setting."""
+    """Parse and validate in one go: a wrong slug must not hide a wrong setting.
+
+    `missing` tells by slug which plugins are on in a district although their package is not on the machine.
+    """
     district_file, errors = _read(text, file=file)
     if district_file is None:
         return None, {}, errors
-    settings, more = validate(district_file, types)
+    settings, more = validate(district_file, types, missing=(missing or {}).get(district_file.slug, ()))
     said = {error.path for error in errors}
     errors = _in_order([*errors, *(error for error in more if error.path not in said)])
     return (None, {}, errors) if errors else (district_file, settings, [])
@@ -92,11 +99,12 @@ def parse(text: str | bytes, *, file: str) -> tuple[DistrictFile | None, list[Se
 
 
 def validate(
-    file: DistrictFile, types: Mapping[str, type[Struct] | None]
+    file: DistrictFile, types: Mapping[str, type[Struct] | None], *, missing: Collection[str] = ()
 ) -> tuple[dict[str, Struct | None], list[SettingError]]:
     """The settings by plugin, also of those that are off; `types` are those of the installed plugins.
 
-    A plugin that is off and not installed keeps its settings unread: removing a package must not break the file.
+    A plugin that is not installed keeps its settings unread while it is off, or was on before its package went
+    missing: the file that was shown must apply again.
     """
     settings: dict[str, Struct | None] = {}
     errors: list[SettingError] = []
@@ -104,7 +112,7 @@ def validate(
         if name in types:
             settings[name], found = _settings(types[name], entry.settings, subpath("plugins", name))
             errors += found
-        elif entry.enabled:
+        elif entry.enabled and name not in missing:
             errors.append(unknown_name(name, types, "plugins", _PLUGIN))
     for school, plugins in file.schools.items():
         path = subpath("schools", school)
@@ -208,16 +216,15 @@ def _timezone_errors(name: str) -> list[SettingError]:
 
 
 def _located(errors: Iterable[SettingError], file: DistrictFile) -> list[SettingError]:
-    return [_at(error, file) for error in errors]
-
-
-def _at(error: SettingError, file: DistrictFile) -> SettingError:
     """Where the path is written; what is missing is reported at the table it is missing from."""
-    path = error.path
-    while path and path not in file.positions:
-        path = _LAST_MEMBER.sub("", path)
-    line, column = file.positions.get(path, (1, 1))
-    return msgspec.structs.replace(error, file=file.file, line=line, column=column)
+    located = []
+    for error in errors:
+        path = error.path
+        while path and path not in file.positions:
+            path = _LAST_MEMBER.sub("", path)
+        line, column = file.positions.get(path, (1, 1))
+        located.append(msgspec.structs.replace(error, file=file.file, line=line, column=column))
+    return located
 
 
 _LAST_MEMBER = re.compile(r"""(\[[^\[\]]*\]|\.?[A-Za-z0-9_-]+|\.?"(?:[^"\\]|\\.)*")\Z""")

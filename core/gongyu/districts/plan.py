@@ -75,7 +75,12 @@ def make_plan(
         before_school, after_school = old.schools.get(school, {}), new.schools.get(school, {})
         for name in sorted(before_school.keys() | after_school.keys()):
             path = f"schools.{school}.{name}"
-            lines += _settings_lines(None, before_school.get(name, {}), after_school.get(name, {}), path)
+            lines += [
+                PlanLine("~", change.path, _changed(change.old, change.new))
+                for change in diff(
+                    types.get(name), before_school.get(name, {}), after_school.get(name, {}), path=path, filled=False
+                )
+            ]
     lines += [PlanLine(">", "migrations", step) for step in migrations]
     return Plan(new.slug, lines, on, off)
 
@@ -85,10 +90,12 @@ def _settings_lines(
 ) -> list[PlanLine]:
     effective = {change.path: change for change in diff(type_, old, new, path=path)}
     lines = [PlanLine("~", change.path, _changed(change.old, change.new)) for change in effective.values()]
-    for change in diff(None, old, new, path=path):  # written out though it is the default, or the reverse
-        if change.path not in effective:
-            lines.append(PlanLine("~", change.path, _mentioned(now=change.new is not None)))
-    return lines
+    written = diff(type_, old, new, path=path, filled=False)  # said though it is the default, or no longer said
+    return lines + [
+        PlanLine("~", change.path, _mentioned(now=change.new is not None))
+        for change in written
+        if change.path not in effective
+    ]
 
 
 def _changed(old: object, new: object) -> Text:

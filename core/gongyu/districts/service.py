@@ -24,7 +24,7 @@ from gongyu.districts.file import DistrictFile, PluginEntry, load
 from gongyu.districts.models import DistrictRow, SwitchRow
 from gongyu.districts.plan import Plan, make_plan
 from gongyu.districts.registry import DistrictState, Switch
-from gongyu.districts.settings import SettingError, read_settings, to_raw
+from gongyu.districts.settings import SettingError, as_toml
 from gongyu.people.models import Org
 from gongyu.platform import Platform, histories
 from gongyu.plugin import District
@@ -70,9 +70,9 @@ def current_file(platform: Platform, slug: str) -> DistrictFile | None:
     for name, switch in sorted(state.switches.items()):
         plugin = platform.host.plugins.get(name)
         type_ = plugin.settings_type if plugin else None
-        plugins[name] = PluginEntry(switch.enabled, _as_written(switch.settings, type_))
+        plugins[name] = PluginEntry(switch.enabled, as_toml(type_, switch.settings))
         for school, overrides in switch.schools.items():
-            schools.setdefault(school, {})[name] = _as_written(overrides, type_)
+            schools.setdefault(school, {})[name] = as_toml(type_, overrides)
     return DistrictFile(
         slug=slug, name=state.district.name, timezone=state.district.timezone, plugins=plugins, schools=schools
     )
@@ -85,17 +85,10 @@ def read_file(platform: Platform, text: str | bytes, *, file: str) -> DistrictFi
         SettingsError: Everything that is wrong, at once.
     """
     types = {name: plugin.settings_type for name, plugin in platform.host.plugins.items()}
-    read, _, errors = load(text, file=file, types=types)
     # A plugin whose package went missing stays as it was set: the file that was shown must apply again.
-    known = platform.registry.states
-    kept = {
-        f"plugins.{name}"
-        for state in known.values()
-        if read is None or state.district.slug == read.slug
-        for name in state.missing
-    }
-    errors = [error for error in errors if error.path not in kept or error.code != "unknown"]
-    if errors or read is None:
+    missing = {slug: state.missing for slug, state in platform.registry.states.items()}
+    read, _, errors = load(text, file=file, types=types, missing=missing)
+    if read is None:
         raise SettingsError([_with_refusal(platform, error) for error in errors])
     return read
 
@@ -204,7 +197,6 @@ async def _stand(platform: Platform, wanted: DistrictFile) -> District:
         )
     district = District(number=number, slug=wanted.slug, name=wanted.name, timezone=wanted.timezone)
     await migrations.make_schema(platform.database, district.schema)
-    await migrations.upgrade_schema(platform.database, district.schema, number, [migrations.core_history()])
     return district
 
 
@@ -285,17 +277,3 @@ def _with_refusal(platform: Platform, error: SettingError) -> SettingError:
         return error
     message = Text(zh="插件 `{name}` 不可用：{reason}", en="plugin `{name}` is not available: {reason}")
     return msgspec.structs.replace(error, message=message.format(name=name, reason=refusal.reason))
-
-
-def _as_written(stored: Mapping[str, Any], type_: type[msgspec.Struct] | None) -> dict[str, Any]:
-    """Settings as the file had them: only what was written, times as TOML's own times (they are text in the database)."""
-    value = read_settings(type_, stored, path="")[0] if type_ else None
-    return _only(stored, to_raw(value)) if value is not None else dict(stored)
-
-
-def _only(written: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _only(part, typed[key]) if isinstance(part, Mapping) and isinstance(typed[key], Mapping) else typed[key]
-        for key, part in written.items()
-        if key in typed
-    }

@@ -13,6 +13,7 @@ import re
 import types
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -27,6 +28,7 @@ __all__ = [
     "Change",
     "Code",
     "SettingError",
+    "as_toml",
     "defaults",
     "diff",
     "json_schema",
@@ -34,8 +36,10 @@ __all__ = [
     "overridable_fields",
     "read_settings",
     "redact",
+    "shown",
     "subpath",
     "to_raw",
+    "unknown_name",
 ]
 
 SECRET = Meta(extra={"secret": True}, extra_json_schema={"writeOnly": True})
@@ -146,13 +150,27 @@ def defaults(type_: type[Struct]) -> dict[str, Any]:
     return raw
 
 
+def as_toml(type_: type[Struct] | None, raw: Mapping[str, object]) -> dict[str, Any]:
+    """What was stored as JSON, with the dates and times that TOML has itself: nothing filled in, nothing lost."""
+    restored: dict[str, Any] = _walked(type_, raw, _restored)
+    return restored
+
+
 def diff(
-    type_: type[Struct] | None, old: Mapping[str, object], new: Mapping[str, object], *, path: str = ""
+    type_: type[Struct] | None,
+    old: Mapping[str, object],
+    new: Mapping[str, object],
+    *,
+    path: str = "",
+    filled: bool = True,
 ) -> list[Change]:
-    """What really changes: a default written out is no change, nor is a time that was stored as a string."""
-    sides = [_filled(type_, raw) for raw in (old, new)]
-    old_known, new_known = (_flat(_masked(type_, raw, lambda secret: (HIDDEN, secret)), path) for raw in sides)
-    old_shown, new_shown = (_flat(_masked(type_, raw, lambda _: HIDDEN), path) for raw in sides)
+    """What really changes: a default written out is no change, nor is a time that was stored as a string.
+
+    A school's values are compared unfilled: what a school does not say, its district says.
+    """
+    sides = [_filled(type_, raw) if filled else as_toml(type_, raw) for raw in (old, new)]
+    old_known, new_known = (_flat(_walked(type_, raw, _tagged), path) for raw in sides)
+    old_shown, new_shown = (_flat(redact(type_, raw), path) for raw in sides)
     return [
         Change(name, old_shown.get(name), new_shown.get(name))
         for name in sorted(old_known | new_known)
@@ -162,7 +180,7 @@ def diff(
 
 def redact(type_: type[Struct] | None, raw: Mapping[str, object]) -> dict[str, Any]:
     """For every page and log: secrets hidden, and so is what no type vouches for."""
-    masked: dict[str, Any] = _masked(type_, raw, lambda _: HIDDEN)
+    masked: dict[str, Any] = _walked(type_, raw, lambda annotation, value: HIDDEN if _hides(annotation) else value)
     return masked
 
 
@@ -332,12 +350,12 @@ def _is_marked(annotation: object, mark: str) -> bool:
 
 
 def _hides(annotation: object, seen: frozenset[object] = frozenset()) -> bool:
-    """Whether a secret is anywhere inside: a value of the wrong shape may hold it one level too high."""
+    """Whether a secret may be anywhere inside: a value of the wrong shape may hold it one level too high."""
     base, _ = _peeled(annotation)
-    if _is_marked(annotation, "secret"):
+    if annotation is None or _is_marked(annotation, "secret"):
         return True
     if not _is_struct(base):
-        return any(_hides(part, seen) for part in get_args(base))
+        return any(_hides(part, seen) for part in get_args(base) if part is not types.NoneType)
     return base not in seen and any(_hides(field.type, seen | {base}) for field in msgspec.structs.fields(base))
 
 
@@ -441,18 +459,30 @@ def _filled(type_: type[Struct] | None, raw: Mapping[str, object]) -> Mapping[st
     return to_raw(value) if value is not None else {**defaults(type_), **raw}
 
 
-def _masked(annotation: object, raw: object, mask: Callable[[object], object]) -> Any:  # noqa: ANN401 - as its argument
+def _walked(annotation: object, raw: object, change: Callable[[object, object], object]) -> Any:  # noqa: ANN401 - as its argument
+    """The raw value with every leaf changed in the light of its type; what no type knows comes with None."""
     base, _ = _peeled(annotation)
-    if _is_marked(annotation, "secret"):
-        return mask(raw)
-    if isinstance(raw, Mapping) and (base is None or _is_struct(base)):
-        known = {field.encode_name: field.type for field in msgspec.structs.fields(base)} if base else {}
-        return {key: _masked(known[key], part, mask) if key in known else mask(part) for key, part in raw.items()}
-    if isinstance(raw, Mapping) and get_origin(base) is dict:
-        return {key: _masked(get_args(base)[1], part, mask) for key, part in raw.items()}
-    if isinstance(raw, list) and _is_sequence(base):
-        return [_masked(get_args(base)[0], item, mask) for item in raw]
-    return mask(raw) if _hides(annotation) else raw
+    if not _is_marked(annotation, "secret"):
+        if isinstance(raw, Mapping) and (base is None or _is_struct(base)):
+            known = {field.encode_name: field.type for field in msgspec.structs.fields(base)} if base else {}
+            return {k: _walked(known[k], part, change) if k in known else change(None, part) for k, part in raw.items()}
+        if isinstance(raw, Mapping) and get_origin(base) is dict:
+            return {key: _walked(get_args(base)[1], part, change) for key, part in raw.items()}
+        if isinstance(raw, list) and _is_sequence(base):
+            return [_walked(get_args(base)[0], item, change) for item in raw]
+    return change(annotation, raw)
+
+
+def _tagged(annotation: object, raw: object) -> object:
+    """Comparable like the value itself, and of one piece like what is shown of it."""
+    return (HIDDEN, raw) if _hides(annotation) else raw
+
+
+def _restored(annotation: object, raw: object) -> object:
+    if isinstance(raw, str) and _peeled(annotation)[0] in _TIMES:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(raw, annotation)
+    return raw
 
 
 def _flat(value: object, path: str) -> dict[str, object]:

@@ -29,13 +29,18 @@ class EventRow(Base):
 
 
 class DeliveryRow(Base):
-    """One event for one subscriber: a plugin's name, or `webhook:<id>`. `pending` → `done` | `parked`."""
+    """One event for one subscriber: a plugin's name, or `webhook:<id>`. `pending` → `done` | `parked`.
+
+    The indexes cover what is still to do and stay small however long the history is. Due work is looked up subscriber
+    by subscriber, so that the backlog of one that is switched off costs the others nothing.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
         sa.CheckConstraint("state IN ('pending', 'done', 'parked')", name="state"),
-        sa.Index("ix_delivery_due", "next_at", "seq", postgresql_where=sa.text("state = 'pending'")),
+        sa.Index("ix_delivery_due", "subscriber", "next_at", "seq", postgresql_where=sa.text("state = 'pending'")),
         sa.Index("ix_delivery_line", "subscriber", "subject", "seq", postgresql_where=sa.text("state = 'pending'")),
+        sa.Index("ix_delivery_parked", "subscriber", "seq", postgresql_where=sa.text("state = 'parked'")),
     )
 
     event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("event.id", ondelete="CASCADE"), primary_key=True)
@@ -50,13 +55,16 @@ class DeliveryRow(Base):
 
 
 class JobRow(Base):
-    """Scheduled work of a plugin: when it is due next and how the last run went. The row's lock is the run's."""
+    """Scheduled work of a plugin: when it is due next and how the last run went. The row's lock is the run's.
+
+    `next_at` is NULL where nothing is due: the plugin is off, or no term is known.
+    """
 
     __tablename__ = "job"
 
     plugin: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    next_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
     last_started_at: Mapped[datetime | None]
     last_finished_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default="0")
@@ -65,7 +73,8 @@ class JobRow(Base):
 
 class IdempotencyRow(Base):
     """An answered unsafe request: the same key by the same person gets the same answer, for ever (a kiosk may come
-    back after days)."""
+    back after days).
+    """
 
     __tablename__ = "idempotency"
 
@@ -79,7 +88,10 @@ class IdempotencyRow(Base):
 
 
 class WebhookRow(Base):
-    """An API consumer's address for events (Standard Webhooks 1.0). Secrets are encrypted with the district's key."""
+    """An API consumer's address for events (Standard Webhooks 1.0). Secrets are encrypted with the district's key.
+
+    No `types` means all. `disabled_reason` is a code of `webhooks.DisabledReason`.
+    """
 
     __tablename__ = "webhook"
 

@@ -4,8 +4,6 @@ pluggy's own call stops at the first error and knows no `await`; this loop over 
 that is needed (pluggy 1.6 and 1.7). Wrappers are refused at registration because such a loop would not run them.
 """
 
-import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
@@ -15,6 +13,7 @@ from pluggy import HookCaller, HookImpl, PluginManager
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.hookspecs import policy_of
+from gongyu.host.isolation import isolated, said
 from gongyu.plugin import Context, District
 
 __all__ = ["Dispatcher", "FailureRecorder", "HookRefusedError"]
@@ -50,6 +49,11 @@ class Dispatcher:
         self._manager = manager
         self._record = record
 
+    @property
+    def raises(self) -> bool:
+        """Whether failures of plugins are raised instead of recorded: in tests."""
+        return self._record is None
+
     async def call(
         self,
         hook: Callable[Concatenate[Context, P], Awaitable[T]],
@@ -84,7 +88,7 @@ class Dispatcher:
                 await _must_still_be_in_transaction(context.session, name, hook.__name__)
                 if policy.policy == "veto" or self._record is None:
                     raise HookRefusedError(name, hook.__name__, error) from error
-                text = "".join(traceback.format_exception_only(error)).strip()
+                text = said(error)
                 log.warning("hook failed", plugin=name, hook=hook.__name__, district=context.district.slug, error=text)
                 await self._record(district=context.district, plugin=name, hook=hook.__name__, error=text)
         return answers
@@ -92,17 +96,10 @@ class Dispatcher:
 
 async def _isolated(implementation: HookImpl, context: Context, seconds: float, kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - any hook's answer
     """Run one implementation so that neither its error, its broken SQL nor its slowness reaches the unit of work."""
-    session = context.session
     given = {"context": context, **kwargs}
     arguments = {name: given[name] for name in implementation.argnames}
-    async with session.begin_nested():
-        # The server gives up on a slow statement first: a client-side cancellation would cost the whole connection,
-        # and with it the unit of work that this is to protect.
-        await session.execute(sa.text(f"SET LOCAL statement_timeout = '{int(seconds * 900)}ms'"))
-        async with asyncio.timeout(seconds):
-            answer = await cast("Awaitable[Any]", implementation.function(**arguments))
-        await session.execute(sa.text("SET LOCAL statement_timeout TO DEFAULT"))
-    return answer
+    async with isolated(context.session, seconds):
+        return await cast("Awaitable[Any]", implementation.function(**arguments))
 
 
 async def _must_still_be_in_transaction(session: AsyncSession, plugin: str, hook: str) -> None:

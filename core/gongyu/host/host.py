@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from litestar.handlers import HTTPRouteHandler
 
 from gongyu import hookspecs
+from gongyu.access.permissions import CORE_PERMISSIONS
 from gongyu.host.discovery import Candidate, Refusal, find_candidates, order_by_needs
 from gongyu.plugin import Capability, Event, Job, Permission, PluginInfo, Public, SignedIn, Subscription
 from gongyu.text import Text
@@ -73,7 +74,8 @@ class Host:
         self.plugins = plugins
         self.refused = {refusal.name: refusal for refusal in refused}
         self.manager = manager
-        self.permissions = {p.name: p for plugin in plugins.values() for p in plugin.permissions}
+        declared = [permission for plugin in plugins.values() for permission in plugin.permissions]
+        self.permissions = {permission.name: permission for permission in (*CORE_PERMISSIONS, *declared)}
         self.event_types = {e.type: e for plugin in plugins.values() for e in plugin.event_types}
         self.capabilities = {c.name: (plugin.name, c) for plugin in plugins.values() for c in plugin.capabilities}
 
@@ -152,6 +154,7 @@ def _load(candidate: Candidate, manager: pluggy.PluginManager, others: Mapping[s
         _refuse_misfits(module, manager)
         plugin = _ask(candidate, module, manager)
         _refuse_foreign_names(plugin)
+        _refuse_unfit_settings(plugin)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's code does at import stays its own trouble
         if manager.get_plugin(name) is not None:
             manager.unregister(name=name)
@@ -242,6 +245,20 @@ def _refuse_foreign_names(plugin: Plugin) -> None:
         if doubled := sorted({n for n in names if names.count(n) > 1}):
             text = Text(zh="{kind}重复：{names}", en="the same {kind} twice: {names}")
             raise StartError(text.format(kind=kind, names=", ".join(doubled)))
+
+
+def _refuse_unfit_settings(plugin: Plugin) -> None:
+    """`enabled` is the file's own word, and switching on must work without saying anything."""
+    type_ = plugin.settings_type
+    if type_ is None:
+        return
+    required = [field.name for field in msgspec.structs.fields(type_) if field.required]
+    if "enabled" in type_.__struct_fields__ or required:
+        text = Text(
+            zh="设置里不能有名为 enabled 的字段，每个字段都要有默认值（缺：{required}）",
+            en="settings must not have a field called enabled, and every field needs a default (without: {required})",
+        )
+        raise StartError(text.format(required=", ".join(required) or "—"))
 
 
 def _refuse_open_routes(plugins: Mapping[str, Plugin]) -> None:

@@ -155,10 +155,21 @@ def test_last_of_several_users_stops_it_and_the_others_do_not(filled: Path) -> N
     assert family(filled) == []
 
 
+def test_many_first_users_at_once_make_one_database(data: Path) -> None:
+    with contextlib.ExitStack() as users:
+        together = [users.enter_context(user(data, up=False)) for _ in range(6)]
+        for process in together:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+        assert (data / "postgresql.log").read_text().count("starting PostgreSQL") == 1
+        for process in together:
+            leave(process)
+    assert family(data) == []
+
+
 def test_killed_user_leaves_it_to_the_next_and_holds_no_pipe_open(filled: Path) -> None:
     with user(filled) as process:
-        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C in its terminal ...
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # like Ctrl-C, to everything that belongs to the command ...
         assert process.stdout is not None
         assert process.stdout.read() == ""  # ... whose output nobody holds any more
     head = postmaster(filled)

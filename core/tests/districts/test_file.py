@@ -209,21 +209,26 @@ def test_a_file_is_read_and_written_back_byte_for_byte() -> None:
     )
     assert values == {"choir": None, "garden": Garden(opens=dt.time(7, 30), prizes=[Prize("笔", 3)])}
     assert render(district_file) == CANONICAL
+    shuffled = CANONICAL.replace('name = "笔"\nprice = 3', 'price = 3\nname = "笔"').replace("[plugins.choir]\n\n", "")
+    assert render(parse(shuffled + "[plugins.choir]", file="ezhou.toml")[0] or district_file) == CANONICAL
     windows = b"\xef\xbb\xbf" + CANONICAL.replace("\n", "\r\n").encode()
     assert parse(windows, file="ezhou.toml") == (district_file, [])
 
 
-def test_a_plugin_that_is_off_may_be_absent_from_the_machine() -> None:
+def test_a_plugin_absent_from_the_machine_is_kept_while_off_or_on_before() -> None:
     text = CANONICAL.replace("garden", "removed")
-    district_file, errors = parse(text, file="ezhou.toml")
-    assert district_file is not None
+    off, errors = parse(text, file="ezhou.toml")
+    assert off is not None
     assert errors == []
+    on, _ = parse(text.replace("enabled = false\n", ""), file="ezhou.toml")
 
-    assert validate(district_file, TYPES) == ({"choir": None}, [])
-    _, errors = validate(district_file, {})
-    assert [error.render("en") for error in errors] == [
-        "ezhou.toml:6: plugins.choir: unknown plugin `choir`; none are known here"
-    ]
+    assert validate(off, TYPES) == ({"choir": None}, [])
+    unknown = "ezhou.toml:6: plugins.choir: unknown plugin `choir`; none are known here"
+    assert [error.render("en") for error in validate(off, {})[1]] == [unknown]
+    assert load(render(off), file="ezhou.toml", types={}, missing={"ezhou": ["choir"]}) == (off, {}, [])
+    assert load(render(off), file="ezhou.toml", types={}, missing={"other": ["choir"]})[0] is None
+    assert on is not None
+    assert validate(on, TYPES, missing=["removed"]) == ({"choir": None}, [])
 
 
 # --- laws ------------------------------------------------------------------------------------------------------------

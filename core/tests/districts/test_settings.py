@@ -13,6 +13,7 @@ from gongyu.districts.settings import (
     SECRET,
     Change,
     SettingError,
+    as_toml,
     defaults,
     diff,
     json_schema,
@@ -55,6 +56,7 @@ class Garden(Struct, frozen=True, forbid_unknown_fields=True):
     prices: dict[Annotated[str, Meta(max_length=4)], float] = {}
     prizes: list[Prize] = []
     gateway: Gateway | None = None
+    vault: Annotated[Prize | None, SECRET] = None
     limit: int | Literal["none"] = "none"
 
     def __post_init__(self) -> None:
@@ -174,6 +176,7 @@ def test_what_the_database_cannot_hold_is_refused(raw: object) -> None:
         {"gateway": {"token": "good", "keys": "s3cret"}},
         {"gateway": {"token": "good", "tokn": "s3cret"}},
         {"getaway": {"token": "s3cret"}},
+        {"vault": {"name": "s3cret", "price": "s3cret"}},
     ],
 )
 def test_a_secret_is_shown_nowhere(raw: dict[str, Any]) -> None:
@@ -205,6 +208,21 @@ def test_a_difference_is_what_really_changes() -> None:
 
 def test_settings_of_an_older_version_still_compare() -> None:
     assert diff(Garden, {"trees": 3, "beds": "many"}, {}) == [Change("beds", "many", 15), Change("trees", "***", None)]
+
+
+def test_what_a_school_leaves_unsaid_is_no_difference() -> None:
+    old, new = {"opens": "08:00:00"}, {"opens": dt.time(8), "closes": dt.time(18), "beds": 15}
+
+    assert diff(Garden, old, new, path="schools.1.garden", filled=False) == [
+        Change("schools.1.garden.beds", None, 15),
+        Change("schools.1.garden.closes", None, dt.time(18)),
+    ]
+
+
+def test_settings_come_back_from_json_as_they_were_written() -> None:
+    written = {"opens": dt.time(8), "since": dt.date(2026, 9, 1), "prizes": [{"name": "08:00:00"}], "trees": "08:00:00"}
+
+    assert as_toml(Garden, msgspec.json.decode(msgspec.json.encode(written))) == written
 
 
 def test_defaults_are_what_toml_can_hold() -> None:

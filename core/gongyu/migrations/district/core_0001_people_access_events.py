@@ -43,6 +43,9 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_line")),
     )
+    op.create_index("ix_audit_line_actor", "audit_line", ["actor", "seq"], unique=False)
+    op.create_index("ix_audit_line_at", "audit_line", ["at"], unique=False)
+    op.create_index("ix_audit_line_subject", "audit_line", ["subject", "seq"], unique=False)
     op.create_table(
         "event",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -71,7 +74,7 @@ def upgrade() -> None:
         "job",
         sa.Column("plugin", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
@@ -138,6 +141,98 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
     )
     op.create_table(
+        "sign_in_attempt",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=False),
+        sa.Column("succeeded", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_attempt")),
+    )
+    op.create_index("ix_sign_in_attempt_address", "sign_in_attempt", ["address", "at"], unique=False)
+    op.create_index(op.f("ix_sign_in_attempt_at"), "sign_in_attempt", ["at"], unique=False)
+    op.create_index("ix_sign_in_attempt_name", "sign_in_attempt", ["name", "at"], unique=False)
+    op.create_table(
+        "access_code",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("uses_left", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('activation', 'guardian')", name=op.f("ck_access_code_kind")),
+        sa.CheckConstraint("uses_left >= 0", name=op.f("ck_access_code_uses_left")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_access_code_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_code")),
+        sa.UniqueConstraint("hash", name=op.f("uq_access_code_hash")),
+    )
+    op.create_index(op.f("ix_access_code_person_id"), "access_code", ["person_id"], unique=False)
+    op.create_table(
+        "account",
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("username", sa.Text(), nullable=False),
+        sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("password_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("must_change", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("state", sa.Text(), server_default="active", nullable=False),
+        sa.Column("totp_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("totp_step", sa.BigInteger(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_sign_in_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('active', 'disabled')", name=op.f("ck_account_state")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_account_person_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_account")),
+        sa.UniqueConstraint("username", name=op.f("uq_account_username")),
+    )
+    op.create_table(
+        "recovery_code",
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["account.person_id"], name=op.f("fk_recovery_code_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_recovery_code")),
+    )
+    op.create_index(op.f("ix_recovery_code_person_id"), "recovery_code", ["person_id"], unique=False)
+    op.create_table(
+        "external_identity",
+        sa.Column("issuer", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("bound_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_external_identity_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_external_identity")),
+    )
+    op.create_index(op.f("ix_external_identity_person_id"), "external_identity", ["person_id"], unique=False)
+    op.create_table(
+        "web_session",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("needs", sa.Text(), server_default="", nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("idle_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_web_session_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_web_session")),
+        sa.UniqueConstraint("hash", name=op.f("uq_web_session_hash")),
+    )
+    op.create_index(op.f("ix_web_session_person_id"), "web_session", ["person_id"], unique=False)
+    op.create_table(
         "api_token",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=False),
@@ -202,7 +297,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("event_id", "subscriber", name=op.f("pk_delivery")),
     )
     op.create_index(
-        "ix_delivery_due", "delivery", ["next_at", "seq"], unique=False, postgresql_where=sa.text("state = 'pending'")
+        "ix_delivery_due",
+        "delivery",
+        ["subscriber", "next_at", "seq"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
         "ix_delivery_line",
@@ -210,6 +309,13 @@ def upgrade() -> None:
         ["subscriber", "subject", "seq"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_delivery_parked",
+        "delivery",
+        ["subscriber", "seq"],
+        unique=False,
+        postgresql_where=sa.text("state = 'parked'"),
     )
     op.create_table(
         "demographics",
@@ -295,6 +401,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_guardianship_guardian_id"), table_name="guardianship")
     op.drop_table("guardianship")
     op.drop_table("demographics")
+    op.drop_index("ix_delivery_parked", table_name="delivery", postgresql_where=sa.text("state = 'parked'"))
     op.drop_index("ix_delivery_line", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
     op.drop_index("ix_delivery_due", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
     op.drop_table("delivery")
@@ -304,6 +411,19 @@ def downgrade() -> None:
     op.drop_table("care_category")
     op.drop_index(op.f("ix_api_token_person_id"), table_name="api_token")
     op.drop_table("api_token")
+    op.drop_index(op.f("ix_web_session_person_id"), table_name="web_session")
+    op.drop_table("web_session")
+    op.drop_index(op.f("ix_external_identity_person_id"), table_name="external_identity")
+    op.drop_table("external_identity")
+    op.drop_index(op.f("ix_recovery_code_person_id"), table_name="recovery_code")
+    op.drop_table("recovery_code")
+    op.drop_table("account")
+    op.drop_index(op.f("ix_access_code_person_id"), table_name="access_code")
+    op.drop_table("access_code")
+    op.drop_index("ix_sign_in_attempt_name", table_name="sign_in_attempt")
+    op.drop_index(op.f("ix_sign_in_attempt_at"), table_name="sign_in_attempt")
+    op.drop_index("ix_sign_in_attempt_address", table_name="sign_in_attempt")
+    op.drop_table("sign_in_attempt")
     op.drop_table("webhook")
     op.drop_table("plugin_failure")
     op.drop_index(op.f("ix_person_phone_hash"), table_name="person")
@@ -317,5 +437,8 @@ def downgrade() -> None:
     op.drop_table("idempotency")
     op.drop_index("ix_event_unfanned", table_name="event", postgresql_where=sa.text("fanned_at IS NULL"))
     op.drop_table("event")
+    op.drop_index("ix_audit_line_subject", table_name="audit_line")
+    op.drop_index("ix_audit_line_at", table_name="audit_line")
+    op.drop_index("ix_audit_line_actor", table_name="audit_line")
     op.drop_table("audit_line")
     op.drop_table("academic_session")

@@ -1,6 +1,6 @@
-"""The roster every dialect is read into: OneRoster's names and shapes (CSV 1.2), with guardianships that say what they are.
+"""The roster every dialect is read into: OneRoster 1.2's names and shapes, with guardianships that say what they are.
 
-A district has some 270,000 people and a million records, so the records are frozen Structs outside the garbage collector's
+A district has some 270,000 people and a million records, so they are frozen Structs out of the garbage collector's
 sight (`gc=False`: they hold only strings, dates and tuples and can form no cycle).
 """
 
@@ -60,7 +60,7 @@ GUARDIAN_ROLES: frozenset[str] = frozenset({"guardian", "parent", "relative"})
 
 
 class Source(Struct, frozen=True, gc=False):
-    """Where a person finds the record: the file's name inside the package, and the line or row as the program shows it."""
+    """Where a person finds the record: the file's name inside the package, and the line or row as shown there."""
 
     file: str
     row: int
@@ -181,7 +181,7 @@ class Roster(Struct, frozen=True, kw_only=True):
     """Empty when no dialect fits; the findings say why."""
     mode: Mode
     stable_ids: bool = True
-    """False: `sourced_id` of persons is made up for this reading (the register has none); match by number, name and birth."""
+    """False: `sourced_id` of persons is made up here (the register has none); match by number, name and birth."""
     orgs: tuple[Org, ...] = ()
     sessions: tuple[AcademicSession, ...] = ()
     classes: tuple[Class_, ...] = ()
@@ -192,7 +192,8 @@ class Roster(Struct, frozen=True, kw_only=True):
     care: tuple[CareCategory, ...] = ()
     demographics: tuple[Demographics, ...] = ()
     held: frozenset[tuple[Kind, str]] = frozenset()
-    """Records the files name but that could not be taken over: they are *not* missing, so their absence ends nothing."""
+    """Records the files name but that were not taken over: they are *not* missing, so their absence ends nothing.
+    Memberships, enrolments, guardianships and care are held under the person's id."""
     complete: frozenset[Kind] = frozenset()
     """Kinds of which this is the whole truth: only what is missing from these may be ended."""
     schools: frozenset[str] | None = None

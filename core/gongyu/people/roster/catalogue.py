@@ -78,7 +78,7 @@ _PACKAGE = {
         "压缩包设有密码，请去掉密码后重新打包。", "The zip is protected by a password; pack it again without one."
     ),
     "zip_nested": _error(
-        "压缩包里又有压缩包，未读取；请先解开。", "A zip inside the zip is not read; unpack it first."
+        "压缩包里又有压缩包，未读取；请先解开。", "An archive inside the zip is not read; unpack it first."
     ),
     "zip_folder": _warning(
         "文件位于压缩包内的文件夹中；标准要求直接放在根部，已照样读取。",
@@ -140,9 +140,7 @@ _ENCODING = {
 }
 
 _TABLE = {
-    "csv_broken": _error(
-        "引号没有正确配对，该行未导入。", "The quotes do not pair up; the row is not taken over."
-    ),
+    "csv_broken": _error("引号没有正确配对，该行未导入。", "The quotes do not pair up; the row is not taken over."),
     "semicolon_separated": _warning(
         "列之间是分号而不是逗号（本地化 Excel 常见），已照样读取。",
         "The columns are separated by semicolons, not commas (as a localised Excel does); it was read.",
@@ -162,15 +160,13 @@ _TABLE = {
         "扩展名与内容不符，实际是 {actual}，已照样读取。",
         "The content is {actual}, not what the name says; it was read.",
     ),
-    "workbook_broken": _error(
-        "工作簿已损坏或不是 Excel 文件。", "The workbook is damaged or no Excel file."
-    ),
+    "workbook_broken": _error("工作簿已损坏或不是 Excel 文件。", "The workbook is damaged or no Excel file."),
     "workbook_encrypted": _error(
         "工作簿设有打开密码，请去掉密码后再导入。", "The workbook needs a password; remove it and import again."
     ),
     "workbook_size": _error(
         "工作表过大（{cells} 个单元格，最多 {limit}）；请按学校拆分，并删除多余的空行空列。",
-        "The sheet is too large ({cells} cells, at most {limit}); split it by school and delete empty rows and columns.",
+        "The sheet is too large ({cells} cells, at most {limit}); split it by school, delete empty rows and columns.",
     ),
     "sheet_skipped": _notice("工作表中没有名册表头，已跳过。", "The sheet has no roster header and was skipped."),
     "ragged": _error(
@@ -248,7 +244,8 @@ _VALUE = {
     ),
     "number_scientific": _error(
         "Excel 把长号码变成了科学计数法，末位已丢失，该行未导入；请把该列设为文本后重新填写。",
-        "Excel turned the long number into 1.23E+17 and lost its last digits; the row is not taken over. Make the column text and fill it in again.",
+        "Excel made the long number 1.23E+17 and lost its last digits; the row is not taken over. "
+        "Make the column text and fill it in again.",
     ),
     "id_number_lowercase": _notice(
         "身份证号末位的小写 x 已改为大写。", "The lower-case x of the identity number was made upper-case."
@@ -259,7 +256,7 @@ _VALUE = {
     ),
     "id_number_check": _warning(
         "身份证号校验码不符（GB 11643），可能抄错，未采用该号码。",
-        "The check digit of the identity number is wrong (GB 11643), a slip of the pen perhaps; the number was not taken over.",
+        "The check digit of the identity number is wrong (GB 11643), perhaps a slip; the number was not taken over.",
     ),
     "id_number_old": _warning(
         "15 位旧身份证号，请换成 18 位。", "An old identity number of 15 digits; replace it by the one of 18."

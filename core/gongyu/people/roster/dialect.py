@@ -19,7 +19,7 @@ ANY_TABLE = "*"
 class Column(Struct, frozen=True):
     name: str
     field: str = ""
-    """The name under which `build` finds the value; empty: the column is known and not read (data minimisation, PIPL 6)."""
+    """The name under which `build` finds the value; empty: known and not read (data minimisation, PIPL 6)."""
     convert: Convert = text
     required: bool = False
     """A row without it, or with one that cannot be read, is held back."""

@@ -55,6 +55,8 @@ class Draft:
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
         self.delta = False
+        self.statuses: bool | None = False
+        """Whether `status` is to be filled (a declared delta) or blank (a declared bulk set); None: nobody said."""
         self.orgs: dict[str, Org] = {}
         self.sessions: dict[str, AcademicSession] = {}
         self.classes: dict[str, Class_] = {}
@@ -66,17 +68,22 @@ class Draft:
         self.demographics: list[Demographics] = []
         self.details: dict[str, Details] = {}
         self.links: list[Link] = []
+        self.twins: dict[str, str] = {}
+        """What makes two mentions one guardian, to the id of the first."""
         self.held: dict[tuple[Kind, str], int] = {}
         self.covered: set[Kind] = set()
         self.lost: set[Kind] = set()
-        self.roles: dict[str, set[str]] = {}
+        self.roles: dict[str, frozenset[str]] = {}
         """Every role a person of this file set has, those of rows that fell for another reason included."""
         self._once: set[tuple[str, str]] = set()
-        self._rows: dict[tuple[Kind, str], int] = {}
+        self._role_sets: dict[frozenset[str], frozenset[str]] = {}
+        self._membership_rows: dict[str, int] = {}
+        self._enrolment_rows: dict[str, int] = {}
 
     def hold(self, kind: Kind, key: str, finding: int) -> None:
         """The record is in the files but not taken over. Memberships, enrolments, guardianships and care are held for a
-        person as a whole: one bad row of theirs, and none of theirs is ended."""
+        person as a whole: one bad row of theirs, and none of theirs is ended.
+        """
         if key:
             self.held.setdefault((kind, key), finding)
         else:
@@ -89,40 +96,48 @@ class Draft:
             self.findings.add(code, file=source.file, row=source.row, column=column)
 
     def add_role(self, person: str, role: str) -> None:
-        self.roles.setdefault(person, set()).add(role)
+        """Nearly everybody has one role, so the sets are shared: a set for each person would be 60 MB."""
+        roles = self.roles.get(person, frozenset()) | {role}
+        self.roles[person] = self._role_sets.setdefault(roles, roles)
+
+    def same(self, person: str) -> str:
+        """The id as the person's own record has it: one string, however many records repeat it."""
+        found = self.persons.get(person)
+        return person if found is None else found.sourced_id
 
     def add_care(self, student: str, statements: Iterable[tuple[str, str]], source: Source) -> None:
         self.care.extend(
-            CareCategory(source=source, student=student, category=category, value=value) for category, value in statements
+            CareCategory(source=source, student=student, category=category, value=value)
+            for category, value in statements
         )
 
     def keep_org(self, org: Org) -> None:
-        if self._first("org", org.sourced_id, org.source, self.orgs):
+        if self._first(org.sourced_id, org.source, self.orgs):
             self.orgs[org.sourced_id] = org
 
     def keep_session(self, session: AcademicSession) -> None:
-        if self._first("session", session.sourced_id, session.source, self.sessions):
+        if self._first(session.sourced_id, session.source, self.sessions):
             self.sessions[session.sourced_id] = session
 
     def keep_class(self, class_: Class_) -> None:
-        if self._first("class", class_.sourced_id, class_.source, self.classes):
+        if self._first(class_.sourced_id, class_.source, self.classes):
             self.classes[class_.sourced_id] = class_
 
     def keep_person(self, person: Person) -> bool:
-        if not self._first("person", person.sourced_id, person.source, self.persons):
+        if not self._first(person.sourced_id, person.source, self.persons):
             return False
         self.persons[person.sourced_id] = person
         return True
 
     def keep_membership(self, membership: Membership) -> None:
-        if self._unseen("membership", membership.sourced_id, membership.source):
+        if self._unseen(self._membership_rows, membership.sourced_id, membership.source):
             self.memberships.append(membership)
 
     def keep_enrolment(self, enrolment: Enrolment) -> None:
-        if self._unseen("enrolment", enrolment.sourced_id, enrolment.source):
+        if self._unseen(self._enrolment_rows, enrolment.sourced_id, enrolment.source):
             self.enrolments.append(enrolment)
 
-    def _first(self, kind: Kind, key: str, source: Source, store: dict[str, Any]) -> bool:
+    def _first(self, key: str, source: Source, store: dict[str, Any]) -> bool:
         if (first := store.get(key)) is None:
             return True
         self.findings.add(
@@ -130,10 +145,10 @@ class Draft:
         )
         return False
 
-    def _unseen(self, kind: Kind, key: str, source: Source) -> bool:
+    def _unseen(self, rows: dict[str, int], key: str, source: Source) -> bool:
         if not key:
             return True
-        if (first := self._rows.setdefault((kind, key), source.row)) == source.row:
+        if (first := rows.setdefault(key, source.row)) == source.row:
             return True
         self.findings.add("duplicate_id", file=source.file, row=source.row, column="sourcedId", value=key, first=first)
         return False
@@ -155,3 +170,11 @@ class Row:
         return self.draft.findings.add(
             code, file=self.source.file, row=self.source.row, column=column, value=value, secret=secret, **named
         )
+
+    def in_order(self, begin: str, end: str, column: str) -> bool:
+        """Whether the period does not end before it begins; the row is held when it does."""
+        first, last = self.values.get(begin), self.values.get(end)
+        if first is None or last is None or first <= last:
+            return True
+        self.hold(self.finding("period_reversed", column, last.isoformat()))
+        return False

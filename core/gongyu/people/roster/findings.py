@@ -1,14 +1,14 @@
 """What was found wrong in a roster, said so that the person who sent the file can put it right.
 
-Every code stands in `catalogue.py` with its severity and its words. Findings never carry what must not be read elsewhere:
-whatever looks like an identity number or a mobile phone is redacted, whichever column it stands in.
+Every code stands in `catalogue.py` with its severity and its words. Findings never carry what must not be read
+elsewhere: what looks like an identity number or a mobile phone is redacted, whichever column it stands in.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -64,7 +64,7 @@ class Findings:
         self._seen: dict[tuple[str, str, str], int] = {}
         self._rest: dict[tuple[str, str, str], tuple[int, int]] = {}  # key -> place of the finding that counts, count
 
-    def add(  # noqa: PLR0913 - a finding has that many sides, all but the code by keyword
+    def add(
         self,
         code: str,
         *,

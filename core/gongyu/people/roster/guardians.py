@@ -1,12 +1,10 @@
 """Guardianships out of `agentSourcedIds`, which has neither type nor direction.
 
-Real files put the link on the pupil, on the parent, on both, or between a pupil and a teacher. It is made only when one side is
-a student and the other has a guardian's role; everything else is reported.
+Real files put the link on the pupil, on the parent, on both, or between a pupil and a teacher. It is made only when one
+side is a student and the other has a guardian's role; everything else is reported.
 """
 
-from typing import cast
-
-from msgspec.structs import replace
+from typing import Any, cast
 
 from gongyu.people.roster.canonical import GUARDIAN_ROLES, Guardianship, GuardianshipKind
 from gongyu.people.roster.draft import Draft, Link
@@ -32,12 +30,12 @@ def link_guardians(draft: Draft) -> None:
         if sides is None:
             _report(draft, "guardian_role", link)
             continue
-        guardian, student = sides
+        guardian, student = draft.same(sides[0]), draft.same(sides[1])
         found = Guardianship(
             source=link.source,
             guardian=guardian,
             student=student,
-            kind=cast("GuardianshipKind", link.kind) if link.kind else _kind(draft.roles.get(guardian, set())),
+            kind=cast("GuardianshipKind", link.kind) if link.kind else _kind(draft.roles.get(guardian, frozenset())),
             legal=link.legal,
             priority=link.priority,
             contact_allowed=link.contact_allowed,
@@ -64,10 +62,8 @@ def report_many(draft: Draft) -> None:
             draft.findings.add("guardian_many", file=person.source.file, row=person.source.row, count=count)
 
 
-def _report(draft: Draft, code: str, link: Link, **named: Text) -> None:
-    draft.findings.add(
-        code, file=link.source.file, row=link.source.row, column=link.column, value=link.other, **named
-    )
+def _report(draft: Draft, code: str, link: Link, **named: Any) -> None:  # noqa: ANN401 - what the catalogue's words ask for
+    draft.findings.add(code, file=link.source.file, row=link.source.row, column=link.column, value=link.other, **named)
 
 
 def _unknown(draft: Draft, link: Link) -> bool:
@@ -84,19 +80,20 @@ def _unknown(draft: Draft, link: Link) -> bool:
 
 
 def _sides(draft: Draft, link: Link) -> tuple[str, str] | None:
-    """(guardian, student), by the roles of both; one side unknown (delta) takes its role from the other."""
-    own, other = draft.roles.get(link.person, set()), draft.roles.get(link.other, set())
-    if "student" in own and (other & GUARDIAN_ROLES or not other):
-        return (link.other, link.person) if other or link.other not in draft.persons or draft.delta else None
-    if own & GUARDIAN_ROLES and ("student" in other or (not other and draft.delta)):
-        return link.person, link.other
-    if not own and draft.delta and other:
-        turned = _sides(draft, replace(link, person=link.other, other=link.person))
-        return turned
+    """(guardian, student), by the roles of both; in a delta a side unknown here may be what it has to be."""
+    none: frozenset[str] = frozenset()
+    both = ((link.person, link.other), (link.other, link.person))
+    for student, guardian in both:
+        roles = draft.roles.get(guardian, none)
+        if "student" in draft.roles.get(student, none) and (roles & GUARDIAN_ROLES or (draft.delta and not roles)):
+            return guardian, student
+    for student, guardian in both:
+        if draft.delta and student not in draft.roles and draft.roles.get(guardian, none) & GUARDIAN_ROLES:
+            return guardian, student
     return None
 
 
-def _kind(roles: set[str]) -> GuardianshipKind:
+def _kind(roles: frozenset[str]) -> GuardianshipKind:
     for role in ("parent", "guardian", "relative"):
         if role in roles:
             return cast("GuardianshipKind", role)

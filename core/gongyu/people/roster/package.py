@@ -92,7 +92,11 @@ def _opened(path: Path, findings: Findings, limits: Limits, stack: ExitStack) ->
         findings.add("package_size", file=path.name, limit=limits.total // _MEGABYTE)
         return Package(path.name)
     elif (book := _zip(path, findings, stack)) is None:
-        package = Package(path.name, (Member(path.name, lambda: path.open("rb")),)) if findings.count == before else Package(path.name)
+        package = (
+            Package(path.name, (Member(path.name, lambda: path.open("rb")),))
+            if findings.count == before
+            else Package(path.name)
+        )
     else:
         package = Package(path.name, _entries(book, path.name, findings, limits), zipped=True)
     if not package.members and findings.count == before:
@@ -139,16 +143,14 @@ def _zip(path: Path, findings: Findings, stack: ExitStack) -> zipfile.ZipFile | 
 
 
 def _entries(book: zipfile.ZipFile, name: str, findings: Findings, limits: Limits) -> tuple[Member, ...]:
-    infos = [info for info in book.infolist() if not info.is_dir()]
-    infos = [info for info in infos if not any(_JUNK.match(part) for part in _display(info).split("/") if part != "..")]
-    if not sound_zip(infos, name, findings, limits):
+    if not sound_zip(book.infolist(), name, findings, limits):
         return ()
     members = []
-    for info in infos:
+    for info in book.infolist():
         shown = _display(info)
-        with book.open(info) as start:
-            head = start.read(4)
-        if head.startswith(b"PK\x03\x04") and not shown.lower().endswith((".xlsx", ".xls", ".xlsm")):
+        if info.is_dir() or any(_JUNK.match(part) for part in shown.split("/")):
+            continue
+        if shown.lower().endswith((".zip", ".7z", ".rar", ".gz", ".tar")):
             findings.add("zip_nested", file=shown)
             continue
         members.append(Member(shown, _entry_opener(book, info)))
@@ -180,7 +182,8 @@ def sound_zip(infos: Sequence[zipfile.ZipInfo], name: str, findings: Findings, l
     elif sum(info.file_size for info in infos) > limits.total:
         findings.add("package_size", file=name, limit=limits.total // _MEGABYTE)
     elif any(
-        info.file_size > limits.ratio_from and info.file_size > limits.ratio * max(info.compress_size, 1) for info in infos
+        info.file_size > limits.ratio_from and info.file_size > limits.ratio * max(info.compress_size, 1)
+        for info in infos
     ):
         findings.add("zip_ratio", file=name, limit=limits.ratio)
     else:

@@ -1,7 +1,8 @@
 """Checks what records refer to, and carries a fault to all that depend on it.
 
-A row whose org, class or person fell makes no finding of its own: it adds its weight to the finding that made the other fall,
-so that the list says what to put right first. In a delta an unknown reference is passed on: the database may know it.
+A row whose org, class or person fell makes no finding of its own: it adds its weight to the finding that made the other
+fall, so that the list says what to put right first. In a delta an unknown reference is passed on: the database may
+know it.
 """
 
 from collections.abc import Collection, Mapping
@@ -44,7 +45,7 @@ def settle(draft: Draft, dialect: Dialect) -> Roster:
     complete: frozenset[Kind] = frozenset()
     if not draft.delta:
         complete = frozenset(draft.covered - draft.lost)
-        # Most exports have no guardians or care categories; what was entered by hand is not to be ended by their silence.
+        # Most exports have no guardians or care categories; their silence ends nothing that was entered by hand.
         silent: set[Kind] = {"guardianship"} if not draft.guardianships else set()
         silent |= {"care"} if not draft.care else set()
         complete -= silent
@@ -153,7 +154,7 @@ class _Settling:
                 classes[key] = replace(class_, terms=terms)
 
     def _twins(self) -> None:
-        """Two people with one number are one person twice, or a slip; people are matched by it, so it must be looked at."""
+        """Two people with one number are one person twice, or a slip; people are matched by it, so look at it."""
         numbers: dict[str, Person] = {}
         usernames: dict[str, Person] = {}
         for person in self._draft.persons.values():
@@ -163,7 +164,9 @@ class _Settling:
                     first=first.source.row, secret=True,
                 )  # fmt: skip
             if person.username and (first := usernames.setdefault(person.username.casefold(), person)) is not person:
-                self._finding("username_duplicate", person.source, "person.username", person.username, first=first.source.row)
+                self._finding(
+                    "username_duplicate", person.source, "person.username", person.username, first=first.source.row
+                )
 
     def _memberships(self) -> None:
         kept = []

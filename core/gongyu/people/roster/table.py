@@ -1,7 +1,7 @@
 """Rows of a text table (RFC 4180), from whatever encoding and separator it really has.
 
-The file is read twice: once to learn its encoding and to see it whole (a damaged zip shows itself before any row is taken),
-once row by row, so that memory does not grow with the file.
+The file is read twice: once to learn its encoding and to see it whole (a damaged zip shows itself before any row is
+taken), once row by row, so that memory does not grow with the file.
 """
 
 import codecs
@@ -128,7 +128,9 @@ class _Lines:
         self.taken = []
 
 
-def _records(stream: io.TextIOWrapper, delimiter: str, name: str, findings: Findings) -> Iterator[tuple[int, Cells | None]]:
+def _records(
+    stream: io.TextIOWrapper, delimiter: str, name: str, findings: Findings
+) -> Iterator[tuple[int, Cells | None]]:
     with stream:
         lines = _Lines(stream)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)

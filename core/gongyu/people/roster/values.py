@@ -1,7 +1,7 @@
 """Cells into values. A converter gets a cell that is not empty; it answers the value, or None for "as good as empty".
 
-What it puts right it notes by code; what it cannot read it raises as `Unreadable`, and the caller knows whether the row stands
-without it.
+What it puts right it notes by code; what it cannot read it raises as `Unreadable`, and the caller knows whether the
+row stands without it.
 """
 
 import datetime as dt
@@ -22,6 +22,7 @@ __all__ = [
     "document_number",
     "email",
     "enumeration",
+    "family",
     "integer",
     "join_name",
     "label",
@@ -117,6 +118,12 @@ def name(value: str, note: Note) -> str | None:
     return found
 
 
+def family(value: str, note: Note) -> str | None:
+    """A family name: a few hundred of them serve a whole district."""
+    found = name(value, note)
+    return sys.intern(found) if found else None
+
+
 def join_name(family: str, given: str, middle: str = "") -> str:
     """王 + 小明 is 王小明; Craig + Jack is Jack Craig."""
     if _ALL_CJK.fullmatch(family + given):
@@ -199,7 +206,7 @@ _SERIALS = range(3654, 73051)  # 1910 to 2099: five digits that are a date and n
 
 
 def date(*, compact: bool = False) -> Convert:
-    """Dates as they come; `compact`: the format's own rule is YYYYMMDD (the national register), so that is no finding."""
+    """Dates as they come; `compact`: the format's own rule is YYYYMMDD (the register), so that is no finding."""
 
     def convert(value: str, note: Note) -> dt.date | None:
         if (match := _ISO.fullmatch(value)) is None:

@@ -1,7 +1,7 @@
 """Rows of spreadsheets: .xlsx and .xls through calamine, and the other things that are named .xls.
 
-An .xlsx is a zip and gets a zip's checks. What calamine holds in memory is known only to the file's author, so the cells
-and the text they repeat are counted in the raw XML first.
+An .xlsx is a zip and gets a zip's checks. How much memory calamine takes is up to the file's author, so the cells and
+the text they repeat are counted in the raw XML first.
 """
 
 import datetime as dt
@@ -130,7 +130,7 @@ def _sheets(member: Member, data: io.BytesIO, findings: Findings) -> list[Sheet]
         ]
     except calamine.PasswordError:
         findings.add("workbook_encrypted", file=member.name)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a Rust panic is no Exception; `_refuse` lets all else through
         _refuse(error, member, findings)
     return []
 
@@ -152,7 +152,7 @@ def _rows(
             yield number, [cell if isinstance(cell, str) else _shown(cell) for cell in cells]
     except (GeneratorExit, KeyboardInterrupt):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - as above
         _refuse(error, member, findings)
         yield 0, None
 

@@ -1,0 +1,121 @@
+"""Leaving is a feature: all of a district, or of one plugin in it, as a zip of JSON lines, one file for each table.
+
+Encrypted columns stay sealed (base64): the export is the operator's copy, not a reader's; a person's own data comes
+readable from the person's export.
+"""
+
+import base64
+import contextlib
+import os
+import zipfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gongyu import __version__
+from gongyu.access import audit
+from gongyu.database.engine import quoted
+from gongyu.districts.file import render
+from gongyu.districts.service import current_file
+from gongyu.platform import Platform
+
+__all__ = ["erase_plugin", "export_district", "row_counts"]
+
+
+async def row_counts(platform: Platform, slug: str, *, plugin: str | None = None) -> dict[str, int]:
+    """How many rows each table holds: what would go."""
+    schema = platform.state(slug).district.schema
+    async with platform.database.owner.connect() as connection:
+        return {
+            name: (await connection.execute(sa.select(sa.func.count()).select_from(_table(schema, name)))).scalar_one()
+            for name in await _tables(connection, schema, plugin)
+        }
+
+
+async def export_district(
+    platform: Platform, slug: str, target: Path, *, actor: str, plugin: str | None = None
+) -> Mapping[str, int]:
+    """Write the zip under a temporary name and rename it, so that a killed export leaves no half file.
+
+    Returns:
+        Rows written, by table.
+    """
+    state = platform.state(slug)
+    schema = state.district.schema
+    written: dict[str, int] = {}
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            async with platform.database.owner.connect() as plain:
+                connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():  # one moment in time, whatever is written meanwhile
+                    for name in await _tables(connection, schema, plugin):
+                        with archive.open(f"tables/{name}.jsonl", "w") as out:
+                            written[name] = 0
+                            result = await connection.stream(sa.text(f"SELECT * FROM {quoted(schema)}.{quoted(name)}"))  # noqa: S608 - names from the catalogue
+                            async for row in result.mappings():
+                                out.write(msgspec.json.encode(dict(row), enc_hook=_encoded) + b"\n")
+                                written[name] += 1
+            file = current_file(platform, slug)
+            archive.writestr("district.toml", render(file) if file else "")
+            manifest = {
+                "gongyu": __version__,
+                "district": slug,
+                "plugin": plugin,
+                "written_at": datetime.now(UTC),
+                "rows": written,
+            }
+            archive.writestr("manifest.json", msgspec.json.format(msgspec.json.encode(manifest)))
+        temporary.replace(target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    async with platform.database.work(state.district) as session:
+        await audit.record(
+            session,
+            action="district.exported",
+            actor=actor,
+            subject=plugin or slug,
+            details={"rows": sum(written.values())},
+        )
+    return written
+
+
+async def erase_plugin(platform: Platform, slug: str, plugin: str, *, actor: str) -> list[str]:
+    """Drop a plugin's tables in one district, and its version table, so that enabling it again starts afresh.
+
+    The caller has seen to it that the plugin is off, asked, and exported.
+    """
+    state = platform.state(slug)
+    schema = state.district.schema
+    async with platform.database.owner.begin() as connection:
+        names = await _tables(connection, schema, plugin)
+        for name in [*names, f"alembic_{plugin}"]:
+            await connection.execute(sa.text(f"DROP TABLE IF EXISTS {quoted(schema)}.{quoted(name)} CASCADE"))
+    async with platform.database.work(state.district) as session:
+        await audit.record(session, action="plugin.erased", actor=actor, subject=plugin, details={"tables": names})
+    return names
+
+
+async def _tables(connection: AsyncConnection, schema: str, plugin: str | None) -> list[str]:
+    found = await connection.execute(
+        sa.text("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = :schema ORDER BY tablename"),
+        {"schema": schema},
+    )
+    names = [name for name in found.scalars() if not name.startswith("alembic_")]
+    return names if plugin is None else [name for name in names if name.startswith(f"{plugin}_")]
+
+
+def _table(schema: str, name: str) -> sa.TableClause:
+    return sa.table(name, schema=schema)
+
+
+def _encoded(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    if isinstance(value, bytes | memoryview):
+        return base64.b64encode(bytes(value)).decode()
+    return str(value)

@@ -1,0 +1,254 @@
+"""From the outbox to the subscribers, in two steps that any number of processes may take at once.
+
+`fan_out` lays out one delivery for each event and subscriber; `deliver` hands them to the plugins. Order per subject is
+kept by two things: events are laid out in their order (a second process waits for the first one's rows instead of
+skipping them), and a delivery whose predecessor for the same subscriber and subject is pending is not taken.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, cast
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gongyu.database.model import IN_REGISTRY
+from gongyu.districts.models import SwitchRow
+from gongyu.districts.registry import DistrictState
+from gongyu.events.clock import Clock, backoff
+from gongyu.events.models import DeliveryRow, EventRow, WebhookRow
+from gongyu.events.outbox import work
+from gongyu.host import Plugin
+from gongyu.host.dispatch import HookRefusedError
+from gongyu.host.isolation import isolated, said
+from gongyu.platform import Platform
+from gongyu.plugin import Context, Occurrence
+
+__all__ = ["ATTEMPTS", "Delivered", "deliver_due", "fan_out", "next_retry"]
+
+log = structlog.get_logger("gongyu.events")
+
+#: A reaction that failed so often is parked with its error, after about an hour.
+ATTEMPTS: Final = 8
+#: What one reaction may take. Longer work belongs into a job.
+REACTION_SECONDS: Final = 10.0
+BATCH: Final = 200
+
+_event: Final = cast("sa.Table", EventRow.__table__)
+_delivery: Final = cast("sa.Table", DeliveryRow.__table__)
+_earlier: Final = _delivery.alias("earlier")
+
+
+async def fan_out(
+    platform: Platform, state: DistrictState, *, now: datetime, limit: int = BATCH
+) -> tuple[int, set[str]]:
+    """Lay out the deliveries of the next events, in one transaction with the mark that this was done.
+
+    Who is switched on is read from the database and not from this process's snapshot: in the moments after a switch
+    the snapshot may be old, and an event laid out without the new subscriber would be lost to it.
+
+    Returns:
+        How many events were laid out, and the webhooks that now have something to do.
+    """
+    claim = (
+        sa.select(_event.c.id, _event.c.seq, _event.c.type, _event.c.subject)
+        .where(_event.c.fanned_at.is_(None))
+        .order_by(_event.c.seq)
+        .limit(limit)
+        .with_for_update()
+    )
+    async with platform.database.work(state.district) as session:
+        events = (await session.execute(claim)).all()
+        if not events:
+            return 0, set()
+        subscribers = await _subscribers(platform, session, {event.type for event in events})
+        rows = [
+            {
+                "event_id": event.id,
+                "subscriber": subscriber,
+                "seq": event.seq,
+                "subject": event.subject,
+                "next_at": now,
+            }
+            for event in events
+            for subscriber in subscribers[event.type]
+        ]
+        if rows:
+            await session.execute(sa.insert(_delivery), rows)
+        done = sa.update(_event).where(_event.c.id.in_([event.id for event in events])).values(fanned_at=now)
+        await session.execute(done)
+    return len(events), {row["subscriber"] for row in rows if row["subscriber"].startswith("webhook:")}
+
+
+async def _subscribers(platform: Platform, session: AsyncSession, types: set[str]) -> Mapping[str, list[str]]:
+    """Who gets events of these types: plugins switched on in this district, and webhooks that ask for them."""
+    district = session.info["district"]
+    if unknown := sorted(types - platform.host.event_types.keys()):
+        if platform.dispatcher.raises:
+            raise LookupError(f"event types that no plugin declares: {', '.join(unknown)}")
+        log.warning("event types that no plugin here declares", district=district.slug, types=unknown)
+    on = sa.select(SwitchRow.plugin).where(SwitchRow.district == district.number, SwitchRow.enabled)
+    plugins = set((await session.scalars(on, execution_options=IN_REGISTRY)).all())
+    hooks = (await session.execute(sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.enabled))).all()
+    return {
+        type_: [
+            *(name for name in platform.host.subscribers(type_) if name in plugins),
+            *(f"webhook:{hook.id}" for hook in hooks if not hook.types or type_ in hook.types),
+        ]
+        for type_ in types
+    }
+
+
+class Delivered(msgspec.Struct):
+    """What a round of deliveries came to."""
+
+    done: int = 0
+    failed: int = 0
+    #: The round was full; there may be more.
+    more: bool = False
+
+
+async def deliver_due(platform: Platform, state: DistrictState, *, clock: Clock, limit: int = BATCH) -> Delivered:
+    """Deliver what is due to the plugins that are on, until nothing is left that this process may take.
+
+    A plugin that was switched off, or whose package is gone, keeps its deliveries; they go on when it is back. A
+    parked delivery steps out of line: the later ones of its subject go on without it.
+
+    Raises:
+        HookRefusedError: A reaction failed, where failures are raised (in tests).
+    """
+    result = Delivered()
+    while due := await _due(platform, state, clock()):
+        before = result.done + result.failed
+        for event_id, subscriber in due:
+            if result.done + result.failed >= limit:
+                result.more = True
+                return result
+            outcome = await _deliver(platform, state, event_id, subscriber, clock)
+            result.done += outcome == "done"
+            result.failed += outcome == "failed"
+        if result.done + result.failed == before:  # what is left is in other processes' hands
+            break
+    return result
+
+
+async def next_retry(platform: Platform, state: DistrictState, *, now: datetime) -> datetime | None:
+    """When the next failed delivery of a plugin that is on may be tried again."""
+    pending = sa.and_(_delivery.c.state == "pending", _delivery.c.subscriber.in_(_listening(platform, state)))
+    query = sa.select(sa.func.min(_delivery.c.next_at)).where(pending, _delivery.c.next_at > now)
+    async with platform.database.read(state.district) as connection:
+        moment: datetime | None = (await connection.execute(query)).scalar()
+    return moment
+
+
+def _listening(platform: Platform, state: DistrictState) -> list[str]:
+    return [name for name in state.enabled if platform.host.plugins[name].subscriptions]
+
+
+async def _due(platform: Platform, state: DistrictState, now: datetime) -> list[tuple[UUID, str]]:
+    """The heads of the lines that are due, some for each subscriber: looked at without a lock, claimed one by one."""
+    if not (listening := _listening(platform, state)):
+        return []
+    wanted = sa.func.unnest(sa.literal(listening, ARRAY(sa.Text()))).table_valued("name").alias("wanted")
+    heads = (
+        sa.select(_delivery.c.event_id, _delivery.c.subscriber, _delivery.c.seq)
+        .where(
+            _delivery.c.subscriber == wanted.c.name,
+            _delivery.c.state == "pending",
+            _delivery.c.next_at <= now,
+            _first_in_line(),
+        )
+        .order_by(_delivery.c.next_at, _delivery.c.seq)
+        .limit(50)
+        .lateral("heads")
+    )
+    query = sa.select(heads.c.event_id, heads.c.subscriber).select_from(wanted.join(heads, sa.true()))
+    async with platform.database.read(state.district) as connection:
+        return [(row.event_id, row.subscriber) for row in await connection.execute(query.order_by(heads.c.seq))]
+
+
+def _first_in_line() -> sa.ColumnElement[bool]:
+    earlier = sa.exists().where(
+        _earlier.c.subscriber == _delivery.c.subscriber,
+        _earlier.c.subject == _delivery.c.subject,
+        _earlier.c.state == "pending",
+        _earlier.c.seq < _delivery.c.seq,
+    )
+    return ~earlier.correlate(_delivery)
+
+
+async def _deliver(
+    platform: Platform, state: DistrictState, event_id: UUID, subscriber: str, clock: Clock
+) -> Literal["done", "failed"] | None:
+    """Claim one delivery, react, and mark it, in one commit; None when it is not to be had."""
+    this = sa.and_(
+        _delivery.c.event_id == event_id, _delivery.c.subscriber == subscriber, _delivery.c.state == "pending"
+    )
+    claim = (
+        sa.select(_event, _delivery.c.attempts)
+        .join(_delivery, _delivery.c.event_id == _event.c.id)
+        .where(this, _delivery.c.next_at <= clock(), _first_in_line())
+        .with_for_update(of=_delivery, skip_locked=True)
+    )
+    claimed: sa.Row[Any] | None = None
+    failure: Exception | None = None
+    try:
+        async with work(platform, state) as session:
+            claimed = (await session.execute(claim)).one_or_none()
+            if claimed is None:
+                return None
+            try:
+                context = platform.context(subscriber, state, session, clock())
+                await _react(platform.host.plugins[subscriber], context, claimed)
+            except Exception as error:
+                failure = error
+                if platform.dispatcher.raises:
+                    raise HookRefusedError(subscriber, claimed.type, error) from error
+            marked = sa.update(_delivery).where(this).values(_mark(failure, claimed.attempts + 1, clock()))
+            await session.execute(marked)
+    except Exception as error:
+        if claimed is None or platform.dispatcher.raises:
+            raise
+        # The unit of work itself is lost: the reaction broke its transaction or outlived its connection.
+        failure = failure or error
+        async with platform.database.work(state.district) as session:
+            same = _delivery.c.attempts == claimed.attempts
+            await session.execute(
+                sa.update(_delivery).where(this, same).values(_mark(failure, claimed.attempts + 1, clock()))
+            )
+    if failure is None:
+        return "done"
+    log.warning(
+        "reaction failed",
+        district=state.district.slug,
+        plugin=subscriber,
+        event=claimed.type,
+        event_id=str(event_id),
+        attempt=claimed.attempts + 1,
+        error=said(failure),
+    )
+    return "failed"
+
+
+async def _react(plugin: Plugin, context: Context, event: sa.Row[Any]) -> None:
+    occurrence = Occurrence(
+        id=event.id, type=event.type, subject=event.subject, occurred_at=event.occurred_at, data=event.data
+    )
+    subscription = plugin.subscriptions.get(event.type)
+    if subscription is None:  # a newer release no longer wants it
+        return
+    async with isolated(context.session, REACTION_SECONDS):
+        await subscription.react(context, occurrence)
+
+
+def _mark(failure: Exception | None, attempts: int, now: datetime) -> dict[str, Any]:
+    if failure is None:
+        return {"state": "done", "attempts": attempts, "done_at": now, "error": None}
+    if attempts >= ATTEMPTS:
+        return {"state": "parked", "attempts": attempts, "error": said(failure)}
+    again = now + backoff(attempts, first=2, most=1800)
+    return {"attempts": attempts, "error": said(failure), "next_at": again}

@@ -1,0 +1,173 @@
+"""The ASGI application: the core's routes and every available plugin's, behind one gate."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import sqlalchemy as sa
+import structlog
+from litestar import Litestar, Request, Response, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from gongyu.access.authenticate import Authenticator
+from gongyu.config import Config
+from gongyu.database.errors import meaning_of
+from gongyu.events.worker import Worker
+from gongyu.host import StartError
+from gongyu.host.dispatch import HookRefusedError
+from gongyu.platform import Platform, assemble, opened
+from gongyu.plugin import Public, SignedIn
+from gongyu.text import Text
+from gongyu.web import openapi, problems
+from gongyu.web.call import Call
+from gongyu.web.core_routes import core_routes
+from gongyu.web.gate import CALL, Gate, ReplayedAnswer
+from gongyu.web.health import health_routes
+from gongyu.web.observe import REQUEST_ID, Observe
+from gongyu.web.problems import ProblemError
+from gongyu.web.unit import UnitOfWork
+
+__all__ = ["create_app", "from_environment"]
+
+log = structlog.get_logger("gongyu.http")
+MAX_BODY: Final = 10 * 1024 * 1024
+
+
+def from_environment() -> Litestar:
+    """What each worker process of `gongyu serve` runs."""
+    platform = assemble(Config.from_environment())
+    return create_app(platform, own=True)
+
+
+def create_app(platform: Platform, *, own: bool = False) -> Litestar:
+    """Build the application.
+
+    Args:
+        platform: Its parts.
+        own: Open and close them with the application, and run the background work (events, jobs, signals).
+
+    Raises:
+        StartError: A route of the core without a permission.
+    """
+    authenticator = Authenticator(platform)
+    gate = Gate(platform, authenticator)
+    routers = [
+        Router(
+            path=f"/api/v1/{{district:str}}/{name}",
+            route_handlers=list(plugin.routes),
+            opt={"plugin": name},
+            tags=[name],
+        )
+        for name, plugin in platform.host.plugins.items()
+        if plugin.routes
+    ]
+    app = Litestar(
+        route_handlers=[*routers, *core_routes(), *health_routes(platform)],
+        guards=[gate],
+        dependencies={"call": Provide(_call, sync_to_thread=False)},
+        middleware=[Observe(), UnitOfWork()],
+        exception_handlers={
+            ProblemError: problems.problem_response,
+            ReplayedAnswer: _replayed,
+            HTTPException: _http,
+            HookRefusedError: _vetoed,
+            sa.exc.DBAPIError: _database,
+            Exception: _unexpected,
+        },
+        lifespan=[_running(platform)] if own else [],
+        openapi_config=openapi.config(platform),
+        request_max_body_size=MAX_BODY,
+        debug=False,
+    )
+    _refuse_open_routes(app, platform)
+    return app
+
+
+def _running(platform: Platform) -> contextlib.AbstractAsyncContextManager[None]:
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncGenerator[None]:
+        async with opened(platform):
+            platform.signals.on("registry", platform.registry.renew)
+            worker = Worker(platform)
+            await platform.signals.start()
+            await worker.start()
+            alive = asyncio.create_task(_keep_database_alive(platform), name="embedded database")
+            try:
+                yield
+            finally:
+                alive.cancel()
+                await worker.stop()
+                await platform.signals.stop()
+
+    return lifespan()
+
+
+async def _keep_database_alive(platform: Platform) -> None:
+    """Whoever kills the embedded database finds it back within a second."""
+    while platform.server is not None:
+        await asyncio.sleep(1)
+        try:
+            if await asyncio.to_thread(platform.server.ensure):
+                log.warning("the embedded database was gone and has been started again")
+        except Exception:  # the next second tries again; requests answer 503 meanwhile
+            log.exception("the embedded database does not start")
+
+
+def _call(request: Request[Any, Any, Any]) -> Call:
+    call: Call = request.scope[CALL]  # type: ignore[typeddict-item]  # an extension key of ours
+    return call
+
+
+def _replayed(request: Request[Any, Any, Any], replay: ReplayedAnswer) -> Response[bytes]:
+    _call(request).replayed = True
+    headers = {key: value for key, value in replay.answer.headers.items() if key.lower() != "content-type"}
+    media_type = replay.answer.headers.get("content-type", "application/json")
+    headers["idempotency-replayed"] = "true"
+    return Response(replay.answer.body, status_code=replay.answer.status, headers=headers, media_type=media_type)
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    return problems.from_http_exception(request, error)
+
+
+def _vetoed(request: Request[Any, Any, Any], error: HookRefusedError) -> Response[bytes]:
+    """A plugin's problem is the caller's problem detail; any other failure of a veto hook is a conflict to report."""
+    if isinstance(error.cause, ProblemError):
+        return problems.problem_response(request, error.cause)
+    refused = Text(zh="插件 {name} 拒绝了这次操作", en="plugin {name} refused this").format(name=error.plugin)
+    return problems.problem_response(request, ProblemError("conflict", refused))
+
+
+def _database(request: Request[Any, Any, Any], error: sa.exc.DBAPIError) -> Response[bytes]:
+    fault = meaning_of(error)
+    if fault.kind == "conflict":
+        text = Text(zh="违反约束 {name}", en="constraint {name} was violated").format(name=fault.constraint)
+        return problems.problem_response(request, ProblemError("conflict", text))
+    if fault.kind == "unavailable":
+        return problems.problem_response(request, ProblemError("unavailable", headers={"retry-after": "1"}))
+    if fault.kind == "invalid":
+        return problems.problem_response(request, ProblemError("invalid"))
+    return _unexpected(request, error)
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What nobody foresaw: the trace to the log, to the caller only the request's id (ASVS 16.5.1)."""
+    if isinstance(error, OSError | TimeoutError | sa.exc.TimeoutError):  # the database is away, or its pool is full
+        return problems.problem_response(request, ProblemError("unavailable", headers={"retry-after": "1"}))
+    log.error("unexpected error", request_id=request.scope.get(REQUEST_ID, ""), exc_info=error)
+    return problems.problem_response(request, ProblemError("internal"))
+
+
+def _refuse_open_routes(app: Litestar, platform: Platform) -> None:
+    """Default deny for the core's own routes too; the host has looked at the plugins' already."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            generated = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
+            permission = handler.opt.get("permission")
+            if generated or isinstance(permission, Public | SignedIn) or permission in platform.host.permissions:
+                continue
+            text = Text(zh="路由 {route} 没有声明权限", en="route {route} declares no permission")
+            raise StartError(text.format(route=route.path))

@@ -1,0 +1,92 @@
+"""One request to one district, as a handler sees it.
+
+One object instead of many injected values: resolving several dependencies costs a task group for each request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from gongyu.access.principal import Principal
+from gongyu.access.rights import Verdict
+from gongyu.districts.registry import DistrictState
+from gongyu.platform import Platform
+from gongyu.plugin import Context, District
+from gongyu.text import Language
+from gongyu.web.problems import ProblemError
+
+__all__ = ["Call"]
+
+
+@dataclass(slots=True)
+class Call:
+    """What the gate found out, and the ways to the district's data.
+
+    Attributes:
+        state: The district as it was when the request came in.
+        person: Who asks; None only on a public route without sign-in.
+        verdict: Why this was allowed, and in which orgs (None: everywhere); lists filter by it in the query.
+        plugin: Whose route it is; empty for the core's own.
+        language: What the caller reads.
+    """
+
+    platform: Platform
+    state: DistrictState
+    person: Principal | None
+    verdict: Verdict | None
+    plugin: str
+    language: Language
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    opened: AsyncSession | None = None
+    reading: AsyncConnection | None = None
+    replayed: bool = False
+    idempotency_key: str | None = None
+
+    @property
+    def district(self) -> District:
+        return self.state.district
+
+    @property
+    def settings(self) -> Any:  # noqa: ANN401 - the plugin's own Struct
+        """The plugin's settings in this district."""
+        return self.state.settings.get(self.plugin)
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks, on every route that is not public."""
+        if self.person is None:
+            raise ProblemError("not-signed-in")
+        return self.person
+
+    @property
+    def orgs(self) -> frozenset[UUID] | None:
+        """Where the permission holds (None: everywhere in the district); what a list is filtered by."""
+        return self.verdict.orgs if self.verdict else frozenset()
+
+    @property
+    def actor(self) -> str:
+        """The asker in an audit line or a key: `person:<id>`, or `public`."""
+        return f"person:{self.person.person}" if self.person else "public"
+
+    async def db(self) -> AsyncConnection:
+        """A connection for reading, without a transaction; given back when the answer is sent."""
+        if self.reading is None:
+            connection = await self.platform.database.reader.connect()
+            options: Mapping[str, Any] = {"schema_translate_map": {None: self.district.schema}}
+            self.reading = await connection.execution_options(**options)
+        return self.reading
+
+    async def session(self) -> AsyncSession:
+        """The unit of work: committed when the answer is a success (below 400), rolled back when it is not."""
+        if self.opened is None:
+            self.opened = self.platform.database.session(self.district)
+            await self.opened.begin()
+        return self.opened
+
+    async def context(self) -> Context:
+        """What domain functions and capabilities take: this unit of work with this plugin's settings."""
+        return self.platform.context(self.plugin, self.state, await self.session(), self.now)

@@ -1,0 +1,85 @@
+"""The gate before every route: district there, plugin on, person known, permission given. Default deny.
+
+The core gates, the plugin does not: a plugin's handler cannot forget a check it never makes.
+"""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection, Request
+from litestar.handlers import BaseRouteHandler
+
+from gongyu.access.authenticate import Authenticator
+from gongyu.access.rights import verdict
+from gongyu.events import idempotency
+from gongyu.platform import Platform
+from gongyu.plugin import Public, SignedIn
+from gongyu.text import Text, preferred_language
+from gongyu.web.call import Call
+from gongyu.web.problems import ProblemError
+
+__all__ = ["CALL", "SAFE_METHODS", "Gate", "ReplayedAnswer"]
+
+#: Where a request's Call is kept in its ASGI scope.
+CALL = "gongyu.call"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class ReplayedAnswer(Exception):  # noqa: N818 - not an error: the way out of a guard with an answer in hand
+    """The request was answered before; this is the answer."""
+
+    def __init__(self, answer: idempotency.Answer) -> None:
+        super().__init__("replayed")
+        self.answer = answer
+
+
+class Gate:
+    """A Litestar guard; guards of the layers add up, so no plugin can replace it."""
+
+    def __init__(self, platform: Platform, authenticator: Authenticator) -> None:
+        self._platform = platform
+        self._authenticator = authenticator
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        slug = connection.path_params.get("district")
+        if slug is None:  # the core's few routes outside any district say themselves that they are public
+            return
+        state = self._platform.registry.states.get(slug)
+        if state is None:
+            raise ProblemError("unknown-district")
+        plugin = handler.opt.get("plugin", "")
+        if plugin and plugin not in state.enabled:
+            raise ProblemError("plugin-off")
+        headers = connection.headers
+        person = await self._authenticator.principal(state, headers.get("authorization"), headers.get("cookie"))
+        needed = handler.opt["permission"]
+        found = None
+        if not isinstance(needed, Public):
+            if person is None:
+                raise ProblemError("not-signed-in")
+            if not isinstance(needed, SignedIn):
+                found = verdict(person, self._platform.host.permissions[needed])
+                if not found.allowed:
+                    raise ProblemError("forbidden", found.ground)
+        language = preferred_language(headers.get("accept-language"))
+        call = Call(self._platform, state, person, found, plugin, language)
+        connection.scope[CALL] = call  # type: ignore[literal-required]  # an extension key of ours
+        if connection.scope["method"] not in SAFE_METHODS and (header := headers.get("idempotency-key")):
+            await self._replay(call, connection, header)
+
+    async def _replay(self, call: Call, connection: ASGIConnection[Any, Any, Any, Any], header: str) -> None:
+        key = idempotency.parse_key(header)
+        if key is None:
+            raise ProblemError(
+                "idempotency-key",
+                Text(zh="应为 1 到 255 个可见 ASCII 字符", en="1 to 255 visible ASCII characters are expected"),
+            )
+        scope = connection.scope
+        body = await connection.body() if isinstance(connection, Request) else b""
+        mark = idempotency.fingerprint(scope["method"], scope["path"], scope["query_string"], body)
+        try:
+            answer = await idempotency.claim(await call.session(), actor=call.actor, key=key, fingerprint=mark)
+        except idempotency.KeyReusedError as error:
+            raise ProblemError("idempotency-mismatch") from error
+        if answer is not None:
+            raise ReplayedAnswer(answer)
+        call.idempotency_key = key

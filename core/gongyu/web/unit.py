@@ -1,0 +1,63 @@
+"""The unit of work around a request: what a handler did is committed before its answer leaves, or not at all.
+
+The answer is held back until the commit, so nothing is acknowledged that could still be lost (promise 1); an answer
+of 400 and above rolls back. A request that opened no session is passed through untouched.
+"""
+
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from gongyu.events import idempotency
+from gongyu.events.outbox import announce
+from gongyu.web.call import Call
+from gongyu.web.gate import CALL
+
+__all__ = ["UnitOfWork"]
+
+_KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag"})
+
+
+class UnitOfWork(ASGIMiddleware):
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            call: Call | None = scope.get(CALL)  # type: ignore[assignment]  # an extension key of ours
+            if call is None or call.opened is None:
+                await send(message)
+            else:
+                held.append(message)
+
+        try:
+            await next_app(scope, receive, hold)
+            if held:
+                await _settle(scope[CALL], held)  # type: ignore[literal-required]  # as above
+        finally:
+            if (call := scope.get(CALL)) is not None:
+                await _release(call)  # type: ignore[arg-type]  # as above
+        for message in held:
+            await send(message)
+        if held:
+            await announce(scope[CALL].platform, scope[CALL].opened)  # type: ignore[literal-required]  # as above
+
+
+async def _settle(call: Call, held: list[Message]) -> None:
+    session = call.opened
+    assert session is not None  # noqa: S101 - messages are held only for an open session
+    status = held[0]["status"] if held[0]["type"] == "http.response.start" else 500
+    if status >= 400 or call.replayed:  # noqa: PLR2004 - HTTP's own line between success and failure
+        await session.rollback()
+        return
+    if call.idempotency_key is not None:
+        headers = {k.decode(): v.decode() for k, v in held[0].get("headers", ()) if k.lower() in _KEPT_HEADERS}
+        body = b"".join(message.get("body", b"") for message in held[1:])
+        answer = idempotency.Answer(status, headers, body)
+        await idempotency.keep(session, actor=call.actor, key=call.idempotency_key, answer=answer)
+    await session.commit()
+
+
+async def _release(call: Call) -> None:
+    if call.opened is not None:
+        await call.opened.close()
+    if call.reading is not None:
+        await call.reading.close()

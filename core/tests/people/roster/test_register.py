@@ -1,0 +1,221 @@
+import datetime as dt
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from gongyu.people.roster import Roster, read
+from gongyu.people.roster.canonical import Class_, Enrolment, Guardianship, Membership, Org, Person, Source
+from gongyu.people.roster.identity import check_character
+from gongyu.people.roster.register import COLUMNS
+
+Tell = Callable[[Roster], list[tuple[str, str, str, int, str, str, int]]]
+Workbook = Callable[..., Path]
+Make = Callable[[dict[str, str | bytes]], Path]
+
+TEMPLATE = [column.name for column in COLUMNS[:71]]
+SCHOOL = "2142001636"
+
+
+def number(first17: str) -> str:
+    return first17 + check_character(first17)
+
+
+PUPIL = number("42070420160305001")
+FATHER = number("42070419880112003")
+CELLS: dict[str, object] = {
+    "学校标识码": SCHOOL,
+    "姓名": "王小明",
+    "性别": "男",
+    "出生日期": "20160305",
+    "出生地": "420704001001",
+    "民族": "汉族",
+    "身份证件类型": "居民身份证",
+    "健康状况": "健康或良好",
+    "身份证件号": PUPIL,
+    "班级": "3班",
+    "入学年月": "202209",
+    "就读方式": "走读",
+    "联系电话": "13900001111",
+    "是否留守儿童": "单亲留守儿童",
+    "是否孤儿": "否",
+    "班内学号": "07",
+    "成员1姓名": "王大明",
+    "成员1关系": "父亲",
+    "成员1联系电话": "13900001111",
+    "成员1是否监护人": "是",
+    "成员1身份证件类型": "居民身份证",
+    "成员1身份证件号": FATHER,
+    "成员2姓名": "李奶奶",
+    "成员2关系": "祖母",
+    "成员2关系说明": "同住",
+    "成员2联系电话": "13900002222",
+    "成员2是否监护人": "否",
+}
+
+
+def row(**changes: object) -> list[object]:
+    return [{**CELLS, **changes}.get(title) for title in TEMPLATE]
+
+
+def test_check_character_is_that_of_the_standard() -> None:
+    assert (len(TEMPLATE), check_character("11010519491231002")) == (71, "X")  # the example of GB 11643-1999
+
+
+def test_template_becomes_the_canonical_roster(workbook: Workbook, tell: Tell) -> None:
+    path = workbook(["全国中小学生学籍信息表"], [f"{title}★" if title == "姓名" else title for title in TEMPLATE], row())
+    roster = read(path)
+    assert tell(roster) == []
+    assert (roster.dialect, roster.mode, roster.stable_ids) == ("register", "bulk", False)
+    assert (roster.schools, roster.roles) == ({SCHOOL}, {"student"})
+    assert roster.complete == {"org", "class", "person", "membership", "enrolment", "guardianship", "care"}
+    source = Source("名册.xlsx", 3)
+    assert roster.orgs == (Org(source=source, sourced_id=SCHOOL, name=SCHOOL, type="school", identifier=SCHOOL),)
+    assert roster.classes == (
+        Class_(source=source, sourced_id=f"{SCHOOL}/2022级/3班", title="2022级3班", school=SCHOOL, type="homeroom"),
+    )
+    pupil, father, grandmother = (person.sourced_id for person in roster.persons)
+    assert roster.persons == (
+        Person(
+            source=source, sourced_id=pupil, name="王小明", phone="13900001111", id_type="1", id_number=PUPIL,
+            birth_date=dt.date(2016, 3, 5), sex="male", boarding=False,
+        ),
+        Person(source=source, sourced_id=father, name="王大明", phone="13900001111", id_type="1", id_number=FATHER),
+        Person(source=source, sourced_id=grandmother, name="李奶奶", phone="13900002222"),
+    )  # fmt: skip
+    assert roster.memberships == (Membership(source=source, person=pupil, org=SCHOOL, role="student", primary=True),)
+    assert roster.enrolments == (
+        Enrolment(
+            source=source, person=pupil, class_=f"{SCHOOL}/2022级/3班", school=SCHOOL, role="student", primary=True,
+            number="07",
+        ),
+    )  # fmt: skip
+    assert roster.guardianships == (
+        Guardianship(source=source, guardian=father, student=pupil, kind="father", legal=True, priority=1),
+        Guardianship(
+            source=source, guardian=grandmother, student=pupil, kind="grandmother", legal=False, priority=2, note="同住"
+        ),
+    )
+    assert [(care.student, care.category, care.value) for care in roster.care] == [
+        (pupil, "left_behind", "single"), (pupil, "health", "no"), (pupil, "orphan", "no"),
+    ]  # fmt: skip
+
+
+def test_siblings_share_their_guardians(workbook: Workbook, tell: Tell) -> None:
+    sister = row(姓名="王小红", 性别="女", 身份证件号=number("42070420180601002"), 出生日期="2018-06-01", 学校标识码="2142001637")
+    roster = read(workbook(TEMPLATE, row(), sister))
+    assert tell(roster) == []
+    assert [person.name for person in roster.persons] == ["王小明", "王大明", "李奶奶", "王小红"]
+    assert [g.guardian for g in roster.guardianships[:2]] == [g.guardian for g in roster.guardianships[2:]]
+    assert len({g.student for g in roster.guardianships}) == 2
+
+
+def test_what_excel_and_people_do_to_cells_has_its_finding(workbook: Workbook, tell: Tell) -> None:
+    lower = next(n for n in (number(f"4207042016030500{k:01}") for k in range(10)) if n.endswith("X"))
+    roster = read(
+        workbook(
+            TEMPLATE,
+            row(身份证件号=int(PUPIL[:17] + "0")),
+            row(身份证件号=lower.lower(), 出生日期=dt.date(2016, 3, 5)),
+            row(身份证件号=PUPIL[:-1] + ("1" if PUPIL[-1] != "1" else "2")),
+            row(身份证件号=f"'{PUPIL}", 出生日期=42434),
+            row(身份证件号="４２" + PUPIL[2:], 出生日期="2016/3/6", 姓名="王 小明", 班级="NULL"),
+            row(身份证件号=f'="{PUPIL}"', 出生日期="03/05/2016", 联系电话="无"),
+            row(身份证件号="420704160305001", 是否留守儿童="是", 性别="男性", 成员1关系="远房"),
+            row(姓名="=1+1", 学校标识码="21420", 身份证件类型="护照", 身份证件号="E1234567"),
+            row(姓名="\ue123某", 身份证件类型="护照", 身份证件号="E1234567", 成员2姓名=None, 成员1姓名="张三"),
+        )
+    )
+    file = "名册.xlsx"
+    hidden, phone_ = f"{PUPIL[:3]}***{PUPIL[-2:]}", "***"
+    told = tell(roster)
+    assert [item for item in told if item[0] == "error"] == [
+        ("error", "number_scientific", file, 2, "身份证件号", "4.2***17", 1),
+        ("error", "value_missing", file, 6, "班级", "", 1),
+        ("error", "school_code_invalid", file, 9, "学校标识码", "21420", 1),
+        ("error", "value_missing", file, 9, "姓名", "", 1),
+    ]
+    assert [item[:-1] for item in told if item[0] == "notice"] == [
+        ("notice", "id_number_lowercase", file, 3, "身份证件号", f"{lower[:3]}***{lower[-2:].lower()}"),
+        ("notice", "apostrophe", file, 5, "身份证件号", f"'{PUPIL[:2]}***{PUPIL[-2:]}"),
+        ("notice", "date_serial", file, 5, "出生日期", "***"),
+        ("notice", "name_spaces", file, 6, "姓名", "王 小明"),
+        ("notice", "date_slashed", file, 6, "出生日期", "201***/6"),
+        ("notice", "full_width", file, 6, "身份证件号", f"４２{PUPIL[2]}***{PUPIL[-2:]}"),
+        ("notice", "value_null", file, 6, "班级", "NULL"),
+        ("notice", "formula_text", file, 7, "身份证件号", f'="{PUPIL[0]}***{PUPIL[-1]}"'),
+    ]
+    assert [item[:-1] for item in told if item[0] == "warning"] == [
+        ("warning", "id_number_check", file, 4, "身份证件号", f"{PUPIL[:3]}***{PUPIL[-2]}{'1' if PUPIL[-1] != '1' else '2'}"),
+        ("warning", "date_ambiguous", file, 7, "出生日期", "03/***16"),
+        ("warning", "phone_invalid", file, 7, "联系电话", phone_),
+        ("warning", "label_unknown", file, 8, "是否留守儿童", phone_),
+        ("warning", "label_unknown", file, 8, "成员1关系", "远房"),
+        ("warning", "id_number_old", file, 8, "身份证件号", "420***01"),
+        ("warning", "formulas", file, 9, "B", ""),
+        ("warning", "character_private", file, 10, "姓名", "\ue123某"),
+        ("warning", "guardian_incomplete", file, 10, "成员2姓名", ""),
+        ("warning", "id_number_duplicate", file, 7, "身份证件号", hidden),
+        ("warning", "id_number_duplicate", file, 10, "身份证件号", "E12***67"),
+    ]
+    assert not any(PUPIL in repr(finding) or "13900001111" in repr(finding) for finding in roster.findings)
+
+
+def test_text_file_named_xls_in_gbk_is_read(folder: Make, text_table: Callable[..., str], tell: Tell) -> None:
+    cells = [str({**CELLS, "身份证件号": f"'{PUPIL}", "成员2姓名": "NULL", "成员2关系": "NULL", "成员2关系说明": "NULL",
+                  "成员2联系电话": "NULL", "成员2是否监护人": "NULL"}.get(title, "")) for title in TEMPLATE]  # fmt: skip
+    table = text_table(TEMPLATE, cells, delimiter="\t").encode("gbk")
+    roster = read(folder({"2142001636.xls": table}))
+    assert tell(roster) == [
+        ("warning", "text_as_xls", "2142001636.xls", 0, "", "", 0),
+        ("warning", "encoding_gbk", "2142001636.xls", 0, "", "", 0),
+        ("warning", "tab_separated", "2142001636.xls", 0, "", "", 0),
+        ("notice", "apostrophe", "2142001636.xls", 2, "身份证件号", f"'{PUPIL[:2]}***{PUPIL[-2:]}", 0),
+        ("notice", "value_null", "2142001636.xls", 2, "成员2姓名", "NULL", 0),
+        ("notice", "value_null", "2142001636.xls", 2, "成员2关系", "NULL", 0),
+        ("notice", "value_null", "2142001636.xls", 2, "成员2关系说明", "NULL", 0),
+        ("notice", "value_null", "2142001636.xls", 2, "成员2联系电话", "***", 0),
+        ("notice", "value_null", "2142001636.xls", 2, "成员2是否监护人", "NULL", 0),
+    ]
+    assert [person.name for person in roster.persons] == ["王小明", "王大明"]
+
+
+def test_web_page_named_xls_is_refused_with_the_cure(folder: Make) -> None:
+    roster = read(folder({"名册.xls": "<html><table><tr><td>姓名</td></tr></table></html>"}))
+    assert [finding.code for finding in roster.findings] == ["html_as_xls", "dialect_unknown"]
+    assert roster.findings[0].text.zh == "扩展名是 .xls，内容却是网页表格，未读取；请用 Excel 打开后另存为 .xlsx。"
+
+
+def test_real_xls_is_read(tmp_path: Path, tell: Tell) -> None:
+    xlwt = pytest.importorskip("xlwt")
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("学生")
+    for at, cells in enumerate((TEMPLATE, row())):
+        for place, cell in enumerate(cells):
+            sheet.write(at, place, cell)
+    book.save(str(tmp_path / "名册.xls"))
+    roster = read(tmp_path / "名册.xls")
+    assert (tell(roster), len(roster.persons), roster.persons[0].id_number) == ([], 3, PUPIL)
+
+
+def test_one_workbook_a_school_in_a_zip_and_sheets_of_notes(
+    workbook: Workbook, zipped: Callable[[Sequence[tuple[str, bytes]]], Path], tell: Tell
+) -> None:
+    first = workbook(TEMPLATE, row()).read_bytes()
+    second = workbook(TEMPLATE, row(学校标识码="2142001637", 身份证件号=None, 成员1姓名="赵一", 成员1身份证件号=None)).read_bytes()
+    notes = workbook(["填表说明"], ["请用文本格式填写"]).read_bytes()
+    roster = read(zipped([("一小/名册.xlsx", first), ("二小/名册.xlsx", second), ("说明.xlsx", notes)]))
+    assert tell(roster) == [("notice", "sheet_skipped", "说明.xlsx", 0, "", "", 0)]
+    assert roster.schools == {SCHOOL, "2142001637"}
+    assert len({person.sourced_id for person in roster.persons}) == 5  # the grandmother is one
+
+
+def test_sheet_with_a_cell_at_the_far_corner_is_refused(tmp_path: Path, tell: Tell) -> None:
+    from openpyxl import Workbook as Book  # noqa: PLC0415 - only this test writes to a place
+
+    book = Book()
+    sheet = book.worksheets[0]
+    sheet.append(TEMPLATE)
+    sheet["XFD1048576"] = "x"
+    book.save(tmp_path / "名册.xlsx")
+    assert [code for _, code, *_ in tell(read(tmp_path / "名册.xlsx"))] == ["workbook_size", "dialect_unknown"]

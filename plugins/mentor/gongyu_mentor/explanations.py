@@ -1,0 +1,192 @@
+"""Why this mentor, and why not the ones listed above: the same cut-offs that prove the result, put into words.
+
+No explanation names another student, a group or anybody's key. What a family may know is its own place in the queue,
+and that only where the queue is long enough to hide in.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from gongyu.text import Text
+from gongyu_mentor.matching import INELIGIBLE, NOBODY, Result, Snapshot, unpack
+from gongyu_mentor.verification import EVERYBODY, CutOffs, cut_offs
+
+__all__ = ["HIDDEN_BELOW", "Explanation", "Position", "Refusal", "explain", "reason", "refusal_reason"]
+
+HIDDEN_BELOW = 5
+"""A queue shorter than this stays hidden: in it a place would be a statement about particular classmates."""
+
+
+class Position(NamedTuple):
+    """Place `place` of the `of` students who are there or would rather be there, for `seats` seats."""
+
+    place: int
+    of: int
+    seats: int
+
+
+class Refusal(NamedTuple):
+    mentor: int
+    code: str
+    position: Position | None
+
+
+class Explanation(NamedTuple):
+    """One reason for the mentor given, and one for each mentor listed above."""
+
+    code: str
+    mentor: int
+    choices: int
+    refusals: list[Refusal]
+
+
+def explain(
+    snapshot: Snapshot, result: Result, *, inherited: Sequence[int] | None = None, hidden_below: int = HIDDEN_BELOW
+) -> list[Explanation]:
+    """One explanation per student. `inherited` is the successor a rematch added to a student's list."""
+    cut = cut_offs(snapshot, capacities=result.capacities, stable=result.stable)
+    reached = _reached(snapshot, result)
+    queues = _queues(snapshot, reached, mentors=len(cut.seats))
+    explanations: list[Explanation] = []
+    for student, choices in enumerate(snapshot.preferences):
+        handed_over = inherited is not None and inherited[student] != NOBODY
+        listed = len(choices) - handed_over
+        final = result.final[student]
+        if snapshot.kept[student] != NOBODY:
+            explanations.append(Explanation("KEPT", final, listed, []))
+            continue
+        given = reached[student]
+        refusals = [
+            _refusal(student, choices[at], snapshot.keys[student][at], snapshot, cut, queues, hidden_below)
+            for at in range(given)
+            if at < listed
+        ]
+        if given < listed:
+            code = f"CHOICE_{given + 1}"
+        elif given < len(choices):
+            code = "HANDOVER"
+        else:
+            code = "UNMATCHED" if final == NOBODY else "COMPLETION"
+        explanations.append(Explanation(code, final, listed, refusals))
+    return explanations
+
+
+def _reached(snapshot: Snapshot, result: Result) -> list[int]:
+    """How far down the list each student had to go: its whole length without success, NOBODY where none was asked."""
+    return [
+        NOBODY if kept != NOBODY else len(choices) if mentor == NOBODY else choices.index(mentor)
+        for choices, mentor, kept in zip(snapshot.preferences, result.stable, snapshot.kept, strict=True)
+    ]
+
+
+def _queues(snapshot: Snapshot, reached: Sequence[int], *, mentors: int) -> list[list[int]]:
+    """Per mentor the sorted keys of those who are there or would rather be there."""
+    queues: list[list[int]] = [[] for _ in range(mentors)]
+    for choices, precedence, upto in zip(snapshot.preferences, snapshot.keys, reached, strict=True):
+        for at in range(min(upto + 1, len(choices))):
+            if precedence[at] != INELIGIBLE:
+                queues[choices[at]].append(precedence[at])
+    for queue in queues:
+        queue.sort()
+    return queues
+
+
+def _refusal(  # noqa: PLR0917 - called once per refused choice, where names would cost more than they tell
+    student: int,
+    mentor: int,
+    key: int,
+    snapshot: Snapshot,
+    cut: CutOffs,
+    queues: Sequence[list[int]],
+    hidden_below: int,
+) -> Refusal:
+    if key == INELIGIBLE:
+        return Refusal(mentor, "NOT_ELIGIBLE", None)
+    if not cut.seats[mentor]:
+        return Refusal(mentor, "CLOSED", None)
+    bound = cut.reserved[mentor] if student in snapshot.group else cut.open[mentor]
+    if key < cut.last[mentor] or bound < 0:
+        code = "FULL_POLICY"  # somebody with a worse key is there, or every seat went by policy
+    elif bound == EVERYBODY:  # unreachable in a sound result; `verify` refuses it as unstable
+        raise ValueError(f"student {student} clears mentor {mentor}: the result is not stable")
+    else:
+        mine, theirs = unpack(key), unpack(bound)
+        code = "FULL_CLASS" if mine.cls != theirs.cls else "FULL_BAND" if mine.band != theirs.band else "FULL_LOTTERY"
+    queue = queues[mentor]
+    position = (
+        Position(bisect_left(queue, key) + 1, len(queue), cut.seats[mentor]) if len(queue) >= hidden_below else None
+    )
+    return Refusal(mentor, code, position)
+
+
+_REFUSALS = {
+    "FULL_CLASS": Text(
+        zh="名额已满：最后一位结对的同学在学校公布的优先类别中排在前面。",
+        en="Full: the last one admitted had precedence by the school's published class.",
+    ),
+    "FULL_BAND": Text(
+        zh="名额已满：最后一位结对的同学是该导师优先选择的。",
+        en="Full: the last one admitted had precedence by the mentor's choice.",
+    ),
+    "FULL_LOTTERY": Text(
+        zh="名额已满：最后一位结对的同学抽签号在前。",
+        en="Full: the last one admitted had precedence by lottery number.",
+    ),
+    "FULL_POLICY": Text(
+        zh="名额已满：部分名额按学校规定安排。",
+        en="Full: some seats follow school policy.",
+    ),
+    "CLOSED": Text(zh="该导师本轮没有名额。", en="This mentor had no seats in this round."),
+    "NOT_ELIGIBLE": Text(
+        zh="按照结对规则（如年级、亲属回避等），不能与该导师结对。",
+        en="A rule (grade, own child, …) does not allow this pair.",
+    ),
+}
+_POSITION = Text(
+    zh="在已结对或更想选该导师的 {of} 人中排第 {place} 位，名额 {seats} 个。",
+    en="Position {place} of {of} who are there or would rather be there, for {seats} seats.",
+)
+_REASONS = {
+    "KEPT": Text(zh="原有结对继续。", en="Your pair continues."),
+    "HANDOVER": Text(zh="原导师离任，由接任导师继续。", en="Your mentor left; this is the successor."),
+    "COMPLETION": Text(
+        zh="你填报的 {choices} 个志愿都已满或不能结对，这位导师还有空余名额。",
+        en="Your {choices} choices were full or not open to you; this mentor had free seats.",
+    ),
+    "UNMATCHED": Text(
+        zh="你填报的 {choices} 个志愿都已满或不能结对，目前还没有导师。",
+        en="Your {choices} choices were full or not open to you; you have no mentor yet.",
+    ),
+}
+_NOTHING_LISTED = {
+    "COMPLETION": Text(
+        zh="你没有填报志愿，这位导师还有空余名额。", en="You listed nobody; this mentor had free seats."
+    ),
+    "UNMATCHED": Text(zh="你没有填报志愿，目前还没有导师。", en="You listed nobody; you have no mentor yet."),
+}
+_CHOICE = Text(zh="这是你的第 {choice} 志愿。", en="This was your choice number {choice}.")
+
+
+def reason(explanation: Explanation) -> Text:
+    """Why this mentor, for the family."""
+    return _worded(explanation.code, explanation.choices)
+
+
+@cache
+def _worded(code: str, choices: int) -> Text:
+    if code.startswith("CHOICE_"):
+        return _CHOICE.format(choice=code.removeprefix("CHOICE_"))
+    if not choices and code in _NOTHING_LISTED:
+        return _NOTHING_LISTED[code]
+    return _REASONS[code].format(choices=choices)
+
+
+def refusal_reason(refusal: Refusal) -> Text:
+    """Why not this one, for the family."""
+    words = _REFUSALS[refusal.code]
+    if refusal.position is None:
+        return words
+    place = _POSITION.format(**refusal.position._asdict())
+    return Text(zh=words.zh + place.zh, en=f"{words.en} {place.en}")
