@@ -2,11 +2,14 @@
 
 Source: GB/T 22239-2019 安全审计 (who, when, what, on whom, with what success; protected from change), kept at least
 180 days (网络安全法 art. 21).
+
+The chain shows a change in the middle, a missing line and a swapped one. Whoever owns the database could cut off its
+end, or write the whole of it anew: against that, `verify` takes heads noted earlier outside the database.
 """
 
 import hashlib
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -14,16 +17,60 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.access.models import AuditLine
+from gongyu.database.engine import Database
 from gongyu.plugin import District
+from gongyu.text import Text
 
-__all__ = ["record", "verify"]
+__all__ = ["PRUNED", "SHORTEST_RETENTION", "Chain", "Head", "append", "prune", "record", "verify"]
 
+PRUNED: Final = "audit.pruned"
+SHORTEST_RETENTION: Final = timedelta(days=180)
 _GENESIS: Final = b"\0" * 32
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A line by number and hash; noted elsewhere, it is a witness of all lines up to it."""
+
+    seq: int
+    hash: bytes
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """What `verify` found.
+
+    Attributes:
+        lines: How many lines stand unbroken, from the first that is kept.
+        first: The number of the first line kept; more than 1 after a pruning that a later line vouches for.
+        head: The last unbroken line, to be noted outside the database; None for an empty log.
+        broken_at: The number of the first line that is missing, changed or out of order; None: the chain is whole.
+        trouble: What is wrong there, in words.
+    """
+
+    lines: int
+    first: int
+    head: Head | None = None
+    broken_at: int | None = None
+    trouble: Text | None = None
 
 
 def _digest(line: Mapping[str, Any]) -> bytes:
     content = {key: value for key, value in line.items() if key != "hash"}
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).digest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a caller notes
+    """Details as they come back from the database, bit by bit: JSONB rewrites numbers with a point and refuses NUL."""
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        case Mapping():
+            return {_plain(str(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(item) for item in value]
+        case _:
+            return _plain(str(value))
 
 
 async def record(
@@ -47,32 +94,127 @@ async def record(
     """
     district: District = session.info["district"]
     await session.execute(sa.text("SELECT pg_advisory_xact_lock(7093, :number)"), {"number": district.number})
-    last = (
-        await session.execute(sa.select(AuditLine.seq, AuditLine.hash).order_by(AuditLine.seq.desc()).limit(1))
-    ).first()
+    newest = sa.select(AuditLine.seq, AuditLine.hash).order_by(AuditLine.seq.desc()).limit(1)
+    last = (await session.execute(newest)).first()
     line: dict[str, Any] = {
         "seq": last.seq + 1 if last else 1,
         "at": datetime.now(UTC),
-        "actor": actor,
-        "action": action,
-        "subject": subject,
-        "ground": ground,
-        "details": dict(details or {}),
+        "actor": _plain(actor),
+        "action": _plain(action),
+        "subject": _plain(subject),
+        "ground": _plain(ground),
+        "details": _plain(details or {}),
         "previous": last.hash if last else _GENESIS,
     }
     await session.execute(sa.insert(AuditLine).values(**line, hash=_digest(line)))
 
 
-async def verify(connection: AsyncConnection) -> tuple[int, int | None]:
-    """Recompute the chain.
+async def append(
+    database: Database,
+    district: District,
+    *,
+    action: str,
+    actor: str,
+    subject: str = "",
+    ground: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """One line in a transaction of its own: for what has no other, such as a read or a refusal."""
+    async with database.work(district) as session:
+        await record(session, action=action, actor=actor, subject=subject, ground=ground, details=details)
 
-    Returns:
-        How many lines stand, and the number of the first that is missing or changed (None: the chain is whole).
+
+async def verify(connection: AsyncConnection, *, heads: Collection[Head] = ()) -> Chain:
+    """Recompute the chain, in one pass and constant memory.
+
+    Args:
+        connection: A district's.
+        heads: Lines noted outside the database earlier; each must still stand, unless it was pruned by the rules.
     """
-    previous, expected = _GENESIS, 1
+    first = lines = 0
+    expected, previous = 1, _GENESIS
+    start: bytes = _GENESIS
+    pruned: Head | None = None
+    noted = {head.seq: head.hash for head in heads}
     result = await connection.stream(sa.select(AuditLine.__table__).order_by(AuditLine.seq))
     async for row in result.mappings():
-        if row["seq"] != expected or row["previous"] != previous or _digest(dict(row)) != row["hash"]:
-            return expected - 1, expected
-        previous, expected = row["hash"], expected + 1
-    return expected - 1, None
+        if not lines:  # what a pruning left begins later; the line that vouches for it is still to come
+            first = expected = row["seq"]
+            start = previous = row["previous"]
+        trouble = _trouble(row, expected, previous, noted.pop(expected, None))
+        if trouble is not None:
+            await result.close()
+            return Chain(
+                lines=lines, first=first, head=_head(lines, expected, previous), broken_at=expected, trouble=trouble
+            )
+        if row["action"] == PRUNED:
+            pruned = Head(row["details"]["through"], bytes.fromhex(row["details"]["hash"]))
+        previous, expected, lines = row["hash"], expected + 1, lines + 1
+    chain = Chain(lines=lines, first=first or 1, head=_head(lines, expected, previous))
+    if lines and first > 1 and (pruned is None or pruned != Head(first - 1, start)):
+        text = Text(
+            zh="第 {through} 条及以前的记录缺失，且没有清理记录为证",
+            en="lines up to {through} are missing and no pruning vouches for it",
+        ).format(through=first - 1)
+        return msgspec.structs.replace(chain, broken_at=first - 1, trouble=text)
+    missing = [seq for seq in noted if seq >= chain.first]
+    if missing:
+        text = Text(
+            zh="第 {seq} 条曾在库外留证，现已缺失", en="line {seq} was noted outside the database and is missing now"
+        ).format(seq=min(missing))
+        return msgspec.structs.replace(chain, broken_at=expected, trouble=text)
+    return chain
+
+
+def _head(lines: int, expected: int, previous: bytes) -> Head | None:
+    return Head(expected - 1, previous) if lines else None
+
+
+def _trouble(row: Mapping[Any, Any], expected: int, previous: bytes, noted: bytes | None) -> Text | None:
+    if row["seq"] != expected:
+        return Text(zh="第 {seq} 条缺失", en="line {seq} is missing").format(seq=expected)
+    if _digest(dict(row)) != row["hash"]:
+        return Text(zh="第 {seq} 条被改动", en="line {seq} was changed").format(seq=expected)
+    if row["previous"] != previous:
+        return Text(zh="第 {seq} 条与前一条不相接", en="line {seq} does not follow the one before").format(seq=expected)
+    if noted is not None and noted != row["hash"]:
+        return Text(
+            zh="第 {seq} 条与库外留证不符", en="line {seq} is not the one that was noted outside the database"
+        ).format(seq=expected)
+    return None
+
+
+async def prune(database: Database, district: District, *, older_than: timedelta, actor: str) -> int:
+    """Remove the oldest lines, as the owner of the tables; the application's role could not.
+
+    A line at the end says how far and with which hash, so that the rest can still be verified, and this too.
+
+    Args:
+        database: Whose owner connection is used.
+        district: Whose log.
+        older_than: At least 180 days; less is refused.
+        actor: Who asked.
+
+    Returns:
+        How many lines went.
+
+    Raises:
+        ValueError: A retention shorter than the law's.
+    """
+    if older_than < SHORTEST_RETENTION:
+        raise ValueError(f"audit lines are kept at least {SHORTEST_RETENTION.days} days (网络安全法 art. 21)")
+    bound = database.owner.execution_options(schema_translate_map={None: district.schema})
+    async with AsyncSession(bind=bound, info={"district": district}) as session, session.begin():
+        await session.execute(sa.text("SELECT pg_advisory_xact_lock(7093, :number)"), {"number": district.number})
+        young = sa.select(sa.func.min(AuditLine.seq)).where(AuditLine.at >= datetime.now(UTC) - older_than)
+        keep = (await session.execute(young)).scalar_one()
+        # From the front only, and never the last line, from which the next one follows.
+        old = sa.select(AuditLine.seq, AuditLine.hash).order_by(AuditLine.seq.desc()).limit(1)
+        old = old.where(AuditLine.seq < keep) if keep is not None else old
+        last = (await session.execute(old)).first()
+        if last is None:
+            return 0
+        details = {"through": last.seq, "hash": last.hash.hex(), "older_than_days": older_than.days}
+        await record(session, action=PRUNED, actor=actor, details=details)
+        removed = sa.delete(AuditLine).where(AuditLine.seq <= last.seq).returning(AuditLine.seq)
+        return len((await session.execute(removed)).all())

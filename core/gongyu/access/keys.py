@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -53,6 +53,12 @@ class _Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     root: bytes
     districts: dict[str, dict[int, bytes]] = {}
+
+    def __repr__(self) -> str:
+        return "<keys>"  # a traceback with its variables may end up in a log
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 class _Stamp(NamedTuple):
@@ -122,8 +128,11 @@ class KeyRing:
 
     def keyed_hash(self, slug: str, value: bytes, *, purpose: bytes) -> bytes:
         """Find the same value again without storing it: HMAC-SHA256. It stays the same when encryption keys rotate."""
-        key = self._hashing.get(slug) or self._hashing.setdefault(slug, _derive(self._keys.root, f"hash {slug}"))
-        return hmac.digest(key, len(purpose).to_bytes(2, "big") + purpose + value, hashlib.sha256)
+        if slug not in self._hashing:
+            self._hashing[slug] = hmac.new(_derive(self._keys.root, f"hash {slug}"), digestmod=hashlib.sha256)
+        keyed = self._hashing[slug].copy()
+        keyed.update(len(purpose).to_bytes(2, "big") + purpose + value)
+        return keyed.digest()
 
     def version(self, slug: str) -> int:
         """The version new text of a district is sealed with."""
@@ -164,7 +173,7 @@ class KeyRing:
     def _use(self, keys: _Keys) -> None:
         self._keys = keys
         self._ciphers: dict[tuple[str, int], AESGCM] = {}
-        self._hashing: dict[str, bytes] = {}
+        self._hashing: dict[str, hmac.HMAC] = {}
 
     def _renew(self) -> None:
         if self._file is None:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,9 @@ FAREWELL = 60.0  # seconds for an orderly stop; then it is killed, which loses n
 ATTEMPTS = 3  # somebody may kill it while it starts; if it ends three times it does so by itself
 LONGEST_SOCKET = 103  # bytes: sun_path of macOS; Linux has 107
 LARGEST_LOG = 10_000_000  # bytes
+# Every process of PostgreSQL works in the folder of the database. By this name the folders above it are never asked: it
+# runs below /root as somebody who may not enter /root, and goes on when a folder above is closed or renamed.
+HERE = "/proc/self/cwd" if sys.platform == "linux" else "."
 PORT = 5432  # only a part of the socket's name
 SOCKET = f".s.PGSQL.{PORT}"
 
@@ -183,11 +187,11 @@ class Cluster:
             "cluster_name": self._name,
             "port": str(PORT),
             "listen_addresses": "",
-            "unix_socket_directories": str(at),
+            "unix_socket_directories": HERE if at == self._path else str(at),
             "unix_socket_permissions": "0700",
             "logging_collector": "off",
         }
-        postgres = [str(self.bin / "postgres"), "-D", ".", *(f"--{name}={value}" for name, value in options.items())]
+        postgres = [str(self.bin / "postgres"), "-D", HERE, *(f"--{name}={value}" for name, value in options.items())]
         # The shell leaves it an orphan, so that init reaps it and not we.
         self._run(["/bin/sh", "-c", '"$@" &', "sh", *postgres], lock=lock, account=account, cwd=self._path)
 
@@ -198,8 +202,8 @@ class Cluster:
         new.mkdir(mode=0o700)
         if account is not None:
             os.chown(new, *account, follow_symlinks=False)
-        initdb = [str(self.bin / "initdb"), "-D", ".", *INITDB]
-        single = [str(self.bin / "postgres"), "--single", "-D", ".", "-c", "exit_on_error=on", "postgres"]
+        initdb = [str(self.bin / "initdb"), "-D", HERE, *INITDB]
+        single = [str(self.bin / "postgres"), "--single", "-D", HERE, "-c", "exit_on_error=on", "postgres"]
         for command, words in ((initdb, ""), (single, "CREATE DATABASE gongyu;\n")):
             if self._run(command, lock=lock, account=account, cwd=new, words=words):
                 raise self._failure(Path(command[0]).name)
@@ -230,11 +234,11 @@ class Cluster:
             ).returncode
 
     def _open_the_way(self, account: Account) -> None:
-        for let, at in ((may_run, self.bin / "postgres"), (may_enter, self._folder)):
-            if let(at, account):
-                continue
-            let_in(at if at.is_dir() else at.parent, account)
-            if not let(at, account):
+        program = self.bin / "postgres"
+        if not may_run(program, account):
+            let_in(self.bin, account)
+        for may, at in ((may_run, program), *([] if HERE.startswith("/") else [(may_enter, self._folder)])):
+            if not may(at, account):
                 raise refusal(
                     zh="以 root 运行时 PostgreSQL 使用系统用户 {user}，但该用户无法到达 {at}。"
                     "请对它的各级上级目录执行 chmod o+x，或把共育及其数据放在 /srv 之类的目录，或以普通用户运行。",
@@ -246,14 +250,14 @@ class Cluster:
                 )
 
     def _socket_folder(self, account: Account | None) -> Path:
-        """Beside the data; elsewhere if that path is too long, holds signs that a URL or a setting would need quoted,
+        """With the data; elsewhere if that path is too long, holds signs that a URL or a setting would need quoted,
         or lies on a file system without sockets. Others learn it from postmaster.pid.
         """
-        short = self._name.rstrip(".")
-        temporary = (Path(tempfile.gettempdir()), Path("/tmp"))  # noqa: S108 - `_is_private` looks who made what is there
-        for at in (self._folder / "run", *(folder / short for folder in temporary)):
-            fits = len(os.fsencode(at / SOCKET)) <= LONGEST_SOCKET and re.fullmatch(r"[\w/.+~-]+", str(at), re.ASCII)
-            if fits and _is_private(at, account) and (account is None or may_enter(at, account)):
+        if _suits_a_socket(self._path) and _is_private(self._path, account):
+            return self._path
+        for temporary in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - `_is_private` looks who made it
+            at = temporary / self._name.rstrip(".")
+            if _suits_a_socket(at) and _is_private(at, account) and (account is None or may_enter(at, account)):
                 return at
         raise refusal(
             zh="{folder} 和临时目录都不能放 Unix 套接字（路径过长、文件系统不支持或权限不足）。"
@@ -289,8 +293,11 @@ class Cluster:
         except FileNotFoundError:
             lines = []
         lines += [""] * (8 - len(lines))  # it is written in steps
+        recorded = lines[4].strip()
         return Recorded(
-            pid=int(lines[0]) if lines[0].isdecimal() else 0, socket=lines[4].strip(), status=lines[7].strip()
+            pid=int(lines[0]) if lines[0].isdecimal() else 0,
+            socket=str(self._path) if recorded == HERE else recorded,
+            status=lines[7].strip(),
         )
 
     def _family(self, among: Iterable[psutil.Process] | None = None) -> list[psutil.Process]:
@@ -333,6 +340,10 @@ def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
+
+
+def _suits_a_socket(at: Path) -> bool:
+    return len(os.fsencode(at / SOCKET)) <= LONGEST_SOCKET and bool(re.fullmatch(r"[\w/.+~-]+", str(at), re.ASCII))
 
 
 def _is_private(at: Path, account: Account | None) -> bool:

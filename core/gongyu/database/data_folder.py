@@ -20,6 +20,7 @@ __all__ = ["DataFolderError", "alone", "claim", "open_file", "refusal", "serve_l
 
 FORMAT = 1
 MARKER = "gongyu.json"
+MOMENT = 30.0  # seconds, for what takes none
 # What may lie in a folder before its marker does: our locks, and what a file system puts into its own root.
 NEUTRAL = frozenset({"start.lock", "users.lock", "serve.lock", "lost+found", f"{MARKER}.new"})
 
@@ -68,7 +69,8 @@ def claim(data: Path) -> Path:
                 marker=MARKER,
             )
         else:
-            _write_marker(folder)
+            with alone(folder, patience=MOMENT):
+                _write_marker(folder)
     return folder
 
 
@@ -113,13 +115,13 @@ def _check_marker(path: Path) -> None:
 
 
 def _write_marker(folder: Path) -> None:
+    if (folder / MARKER).exists():
+        return  # somebody else's first start was faster
     with open_file(folder / f"{MARKER}.new") as new:
         os.ftruncate(new, 0)
         os.pwrite(new, msgspec.json.encode(Marker(format=FORMAT)) + b"\n", 0)
         os.fsync(new)
-    # Two first starts at once write the same words, so it does not matter who renames first.
-    with contextlib.suppress(FileNotFoundError):
-        (folder / f"{MARKER}.new").rename(folder / MARKER)
+    (folder / f"{MARKER}.new").rename(folder / MARKER)
 
 
 def _owner(path: Path) -> str:

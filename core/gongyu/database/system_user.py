@@ -1,7 +1,8 @@
 """PostgreSQL refuses to run as root, rightly. When we are root it runs as somebody else, who must get at its files.
 
-The wheel's own answer opens every folder above the data to everybody, /root included. Here one account gets the right
-to pass through (not to list) the folders on the way, by an access control list (acl(5)), and nobody else gets anything.
+The wheel's own answer opens every folder above the data and the programs to everybody, /root included. Here the data
+need no way at all (`cluster.HERE`), and where the programs cannot be reached one account gets the right to pass through
+(not to list) the folders above them, by an access control list (acl(5)); nobody else gets anything.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Publishing: an event is a row written in the transaction of the change it tells of; neither is there without the other.
+"""Publishing: an event is a row written in the transaction of the change it tells of; neither is without the other.
 
 Whoever ends the unit of work calls `announce` after the commit; outside HTTP, `work` does both. A lost announcement
 costs time and nothing else: the workers look for themselves every half minute.

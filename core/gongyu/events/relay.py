@@ -19,16 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gongyu.database.model import IN_REGISTRY
 from gongyu.districts.models import SwitchRow
 from gongyu.districts.registry import DistrictState
+from gongyu.events.attempt import attempt
 from gongyu.events.clock import Clock, backoff
 from gongyu.events.models import DeliveryRow, EventRow, WebhookRow
-from gongyu.events.outbox import work
-from gongyu.host import Plugin
-from gongyu.host.dispatch import HookRefusedError
-from gongyu.host.isolation import isolated, said
+from gongyu.host.isolation import said
 from gongyu.platform import Platform
-from gongyu.plugin import Context, Occurrence
+from gongyu.plugin import Occurrence
 
-__all__ = ["ATTEMPTS", "Delivered", "deliver_due", "fan_out", "next_retry"]
+__all__ = ["ATTEMPTS", "Backlog", "Delivered", "deliver_due", "fan_out", "outlook"]
 
 log = structlog.get_logger("gongyu.events")
 
@@ -43,16 +41,14 @@ _delivery: Final = cast("sa.Table", DeliveryRow.__table__)
 _earlier: Final = _delivery.alias("earlier")
 
 
-async def fan_out(
-    platform: Platform, state: DistrictState, *, now: datetime, limit: int = BATCH
-) -> tuple[int, set[str]]:
+async def fan_out(platform: Platform, state: DistrictState, *, now: datetime, limit: int = BATCH) -> int:
     """Lay out the deliveries of the next events, in one transaction with the mark that this was done.
 
     Who is switched on is read from the database and not from this process's snapshot: in the moments after a switch
     the snapshot may be old, and an event laid out without the new subscriber would be lost to it.
 
     Returns:
-        How many events were laid out, and the webhooks that now have something to do.
+        How many events were laid out.
     """
     claim = (
         sa.select(_event.c.id, _event.c.seq, _event.c.type, _event.c.subject)
@@ -64,7 +60,7 @@ async def fan_out(
     async with platform.database.work(state.district) as session:
         events = (await session.execute(claim)).all()
         if not events:
-            return 0, set()
+            return 0
         subscribers = await _subscribers(platform, session, {event.type for event in events})
         rows = [
             {
@@ -81,22 +77,27 @@ async def fan_out(
             await session.execute(sa.insert(_delivery), rows)
         done = sa.update(_event).where(_event.c.id.in_([event.id for event in events])).values(fanned_at=now)
         await session.execute(done)
-    return len(events), {row["subscriber"] for row in rows if row["subscriber"].startswith("webhook:")}
+    return len(events)
 
 
 async def _subscribers(platform: Platform, session: AsyncSession, types: set[str]) -> Mapping[str, list[str]]:
-    """Who gets events of these types: plugins switched on in this district, and webhooks that ask for them."""
+    """Who gets events of these types: plugins switched on in this district, and webhooks that ask for them.
+
+    A plugin that is on while its package is missing here gets everything: what it does not want is passed over when it
+    is back, and what it wants was not lost meanwhile.
+    """
     district = session.info["district"]
     if unknown := sorted(types - platform.host.event_types.keys()):
         if platform.dispatcher.raises:
             raise LookupError(f"event types that no plugin declares: {', '.join(unknown)}")
         log.warning("event types that no plugin here declares", district=district.slug, types=unknown)
     on = sa.select(SwitchRow.plugin).where(SwitchRow.district == district.number, SwitchRow.enabled)
-    plugins = set((await session.scalars(on, execution_options=IN_REGISTRY)).all())
+    plugins = (await session.scalars(on.order_by(SwitchRow.plugin), execution_options=IN_REGISTRY)).all()
+    wants = {name: plugin.subscriptions for name, plugin in platform.host.plugins.items()}
     hooks = (await session.execute(sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.enabled))).all()
     return {
         type_: [
-            *(name for name in platform.host.subscribers(type_) if name in plugins),
+            *(name for name in plugins if name not in wants or type_ in wants[name]),
             *(f"webhook:{hook.id}" for hook in hooks if not hook.types or type_ in hook.types),
         ]
         for type_ in types
@@ -136,24 +137,33 @@ async def deliver_due(platform: Platform, state: DistrictState, *, clock: Clock,
     return result
 
 
-async def next_retry(platform: Platform, state: DistrictState, *, now: datetime) -> datetime | None:
-    """When the next failed delivery of a plugin that is on may be tried again."""
-    pending = sa.and_(_delivery.c.state == "pending", _delivery.c.subscriber.in_(_listening(platform, state)))
-    query = sa.select(sa.func.min(_delivery.c.next_at)).where(pending, _delivery.c.next_at > now)
+class Backlog(msgspec.Struct, frozen=True):
+    """What is pending for one subscriber: when the first of it is or was due, and the first still to come."""
+
+    subscriber: str
+    first_at: datetime
+    later_at: datetime | None
+
+
+async def outlook(platform: Platform, state: DistrictState, *, now: datetime) -> tuple[bool, list[Backlog]]:
+    """Whether events wait to be laid out, and what is pending for whom: one query."""
+    later = sa.func.min(_delivery.c.next_at).filter(_delivery.c.next_at > now)
+    unfanned = sa.exists().where(_event.c.fanned_at.is_(None))
+    pending = (
+        sa.select(_delivery.c.subscriber, sa.func.min(_delivery.c.next_at), later)
+        .where(_delivery.c.state == "pending")
+        .group_by(_delivery.c.subscriber)
+    )
+    none = sa.null()
+    waiting = sa.select(none, none, none).where(unfanned)
     async with platform.database.read(state.district) as connection:
-        moment: datetime | None = (await connection.execute(query)).scalar()
-    return moment
-
-
-def _listening(platform: Platform, state: DistrictState) -> list[str]:
-    return [name for name in state.enabled if platform.host.plugins[name].subscriptions]
+        rows = (await connection.execute(sa.union_all(pending, waiting))).all()
+    return any(row[0] is None for row in rows), [Backlog(*row) for row in rows if row[0] is not None]
 
 
 async def _due(platform: Platform, state: DistrictState, now: datetime) -> list[tuple[UUID, str]]:
     """The heads of the lines that are due, some for each subscriber: looked at without a lock, claimed one by one."""
-    if not (listening := _listening(platform, state)):
-        return []
-    wanted = sa.func.unnest(sa.literal(listening, ARRAY(sa.Text()))).table_valued("name").alias("wanted")
+    wanted = sa.func.unnest(sa.literal(list(state.enabled), ARRAY(sa.Text()))).table_valued("name").alias("wanted")
     heads = (
         sa.select(_delivery.c.event_id, _delivery.c.subscriber, _delivery.c.seq)
         .where(
@@ -194,55 +204,41 @@ async def _deliver(
         .where(this, _delivery.c.next_at <= clock(), _first_in_line())
         .with_for_update(of=_delivery, skip_locked=True)
     )
-    claimed: sa.Row[Any] | None = None
-    failure: Exception | None = None
-    try:
-        async with work(platform, state) as session:
-            claimed = (await session.execute(claim)).one_or_none()
-            if claimed is None:
-                return None
-            try:
-                context = platform.context(subscriber, state, session, clock())
-                await _react(platform.host.plugins[subscriber], context, claimed)
-            except Exception as error:
-                failure = error
-                if platform.dispatcher.raises:
-                    raise HookRefusedError(subscriber, claimed.type, error) from error
-            marked = sa.update(_delivery).where(this).values(_mark(failure, claimed.attempts + 1, clock()))
-            await session.execute(marked)
-    except Exception as error:
-        if claimed is None or platform.dispatcher.raises:
-            raise
-        # The unit of work itself is lost: the reaction broke its transaction or outlived its connection.
-        failure = failure or error
-        async with platform.database.work(state.district) as session:
-            same = _delivery.c.attempts == claimed.attempts
-            await session.execute(
-                sa.update(_delivery).where(this, same).values(_mark(failure, claimed.attempts + 1, clock()))
-            )
-    if failure is None:
+
+    async def react(session: AsyncSession, event: sa.Row[Any]) -> None:
+        subscription = platform.host.plugins[subscriber].subscriptions.get(event.type)
+        if subscription is None:  # a newer release no longer wants it, or it was kept while the package was missing
+            return
+        occurrence = Occurrence(
+            id=event.id, type=event.type, subject=event.subject, occurred_at=event.occurred_at, data=event.data
+        )
+        await subscription.react(platform.context(subscriber, state, session, clock()), occurrence)
+
+    outcome = await attempt(
+        platform,
+        state,
+        name=(subscriber, "react"),
+        table=_delivery,
+        this=this,
+        claim=claim,
+        act=react,
+        mark=lambda claimed, failure: _mark(failure, claimed.attempts + 1, clock()),
+        seconds=REACTION_SECONDS,
+    )
+    if outcome is None:
+        return None
+    if outcome.failure is None:
         return "done"
     log.warning(
         "reaction failed",
         district=state.district.slug,
         plugin=subscriber,
-        event=claimed.type,
+        event=outcome.claimed.type,
         event_id=str(event_id),
-        attempt=claimed.attempts + 1,
-        error=said(failure),
+        attempt=outcome.marks["attempts"],
+        error=outcome.marks["error"],
     )
     return "failed"
-
-
-async def _react(plugin: Plugin, context: Context, event: sa.Row[Any]) -> None:
-    occurrence = Occurrence(
-        id=event.id, type=event.type, subject=event.subject, occurred_at=event.occurred_at, data=event.data
-    )
-    subscription = plugin.subscriptions.get(event.type)
-    if subscription is None:  # a newer release no longer wants it
-        return
-    async with isolated(context.session, REACTION_SECONDS):
-        await subscription.react(context, occurrence)
 
 
 def _mark(failure: Exception | None, attempts: int, now: datetime) -> dict[str, Any]:

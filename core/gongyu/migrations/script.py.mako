@@ -2,7 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
+% if "postgresql." in upgrades + downgrades:
 from sqlalchemy.dialects import postgresql
+% endif
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -24,10 +24,12 @@ from gongyu.text import Text
 from gongyu.web import openapi, problems
 from gongyu.web.call import Call
 from gongyu.web.core_routes import core_routes
-from gongyu.web.gate import CALL, Gate, ReplayedAnswer
+from gongyu.web.gate import Gate, ReplayedAnswer
 from gongyu.web.health import health_routes
-from gongyu.web.observe import REQUEST_ID, Observe
+from gongyu.web.logs import configure_logs
+from gongyu.web.observe import Observe
 from gongyu.web.problems import ProblemError
+from gongyu.web.scope import CALL, REQUEST_ID, extras
 from gongyu.web.unit import UnitOfWork
 
 __all__ = ["create_app", "from_environment"]
@@ -36,13 +38,14 @@ log = structlog.get_logger("gongyu.http")
 MAX_BODY: Final = 10 * 1024 * 1024
 
 
-def from_environment() -> Litestar:
+def from_environment() -> Observe:
     """What each worker process of `gongyu serve` runs."""
     platform = assemble(Config.from_environment())
+    configure_logs()
     return create_app(platform, own=True)
 
 
-def create_app(platform: Platform, *, own: bool = False) -> Litestar:
+def create_app(platform: Platform, *, own: bool = False) -> Observe:
     """Build the application.
 
     Args:
@@ -65,10 +68,10 @@ def create_app(platform: Platform, *, own: bool = False) -> Litestar:
         if plugin.routes
     ]
     app = Litestar(
-        route_handlers=[*routers, *core_routes(), *health_routes(platform)],
+        route_handlers=[*routers, *core_routes(), *health_routes(platform), *openapi.openapi_routes()],
         guards=[gate],
         dependencies={"call": Provide(_call, sync_to_thread=False)},
-        middleware=[Observe(), UnitOfWork()],
+        middleware=[UnitOfWork()],
         exception_handlers={
             ProblemError: problems.problem_response,
             ReplayedAnswer: _replayed,
@@ -78,12 +81,14 @@ def create_app(platform: Platform, *, own: bool = False) -> Litestar:
             Exception: _unexpected,
         },
         lifespan=[_running(platform)] if own else [],
-        openapi_config=openapi.config(platform),
+        openapi_config=None,  # it would bring pages of its own; `openapi.attach` gives the document alone
         request_max_body_size=MAX_BODY,
+        logging_config=None,
         debug=False,
     )
+    openapi.attach(app)
     _refuse_open_routes(app, platform)
-    return app
+    return Observe(app)
 
 
 def _running(platform: Platform) -> contextlib.AbstractAsyncContextManager[None]:
@@ -117,7 +122,7 @@ async def _keep_database_alive(platform: Platform) -> None:
 
 
 def _call(request: Request[Any, Any, Any]) -> Call:
-    call: Call = request.scope[CALL]  # type: ignore[typeddict-item]  # an extension key of ours
+    call: Call = extras(request.scope)[CALL]
     return call
 
 
@@ -157,7 +162,7 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[b
     """What nobody foresaw: the trace to the log, to the caller only the request's id (ASVS 16.5.1)."""
     if isinstance(error, OSError | TimeoutError | sa.exc.TimeoutError):  # the database is away, or its pool is full
         return problems.problem_response(request, ProblemError("unavailable", headers={"retry-after": "1"}))
-    log.error("unexpected error", request_id=request.scope.get(REQUEST_ID, ""), exc_info=error)
+    log.error("unexpected error", request_id=extras(request.scope).get(REQUEST_ID, ""), exc_info=error)
     return problems.problem_response(request, ProblemError("internal"))
 
 

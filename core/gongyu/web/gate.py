@@ -8,7 +8,7 @@ from typing import Any
 from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
-from gongyu.access.authenticate import Authenticator
+from gongyu.access.authenticate import Authenticator, cookie_name
 from gongyu.access.rights import verdict
 from gongyu.events import idempotency
 from gongyu.platform import Platform
@@ -16,11 +16,10 @@ from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text, preferred_language
 from gongyu.web.call import Call
 from gongyu.web.problems import ProblemError
+from gongyu.web.scope import CALL, extras
 
-__all__ = ["CALL", "SAFE_METHODS", "Gate", "ReplayedAnswer"]
+__all__ = ["SAFE_METHODS", "Gate", "ReplayedAnswer"]
 
-#: Where a request's Call is kept in its ASGI scope.
-CALL = "gongyu.call"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -30,6 +29,10 @@ class ReplayedAnswer(Exception):  # noqa: N818 - not an error: the way out of a 
     def __init__(self, answer: idempotency.Answer) -> None:
         super().__init__("replayed")
         self.answer = answer
+
+
+def _cookie(connection: ASGIConnection[Any, Any, Any, Any], slug: str) -> str | None:
+    return connection.cookies.get(cookie_name(slug)) if "cookie" in connection.headers else None
 
 
 class Gate:
@@ -50,7 +53,7 @@ class Gate:
         if plugin and plugin not in state.enabled:
             raise ProblemError("plugin-off")
         headers = connection.headers
-        person = await self._authenticator.principal(state, headers.get("authorization"), headers.get("cookie"))
+        person = await self._authenticator.principal(state, headers.get("authorization"), _cookie(connection, slug))
         needed = handler.opt["permission"]
         found = None
         if not isinstance(needed, Public):
@@ -62,7 +65,7 @@ class Gate:
                     raise ProblemError("forbidden", found.ground)
         language = preferred_language(headers.get("accept-language"))
         call = Call(self._platform, state, person, found, plugin, language)
-        connection.scope[CALL] = call  # type: ignore[literal-required]  # an extension key of ours
+        extras(connection.scope)[CALL] = call
         if connection.scope["method"] not in SAFE_METHODS and (header := headers.get("idempotency-key")):
             await self._replay(call, connection, header)
 

@@ -7,15 +7,13 @@ import time
 from typing import Final
 
 import structlog
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Gauge, Histogram
 from uuid_utils import uuid7
 
-__all__ = ["REQUEST_ID", "Observe"]
+from gongyu.web.scope import REQUEST_ID, extras
 
-#: Where the request's id is kept in its ASGI scope; it is also sent back as `X-Request-Id`.
-REQUEST_ID: Final = "gongyu.request_id"
+__all__ = ["Observe"]
 
 log = structlog.get_logger("gongyu.http")
 # Metrics are process-wide by nature: prometheus_client keeps one registry for each process.
@@ -29,12 +27,18 @@ _SECONDS: Final = Histogram(
 _RUNNING: Final = Gauge("gongyu_requests_running", "Requests in progress", multiprocess_mode="livesum")
 
 
-class Observe(ASGIMiddleware):
-    """Gives the request its id, measures it, writes its line."""
+class Observe:
+    """The outermost layer: gives each request its id, measures it, writes its line, also where no route was found."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         request_id = str(uuid7())
-        scope[REQUEST_ID] = request_id  # type: ignore[literal-required]  # an extension key of ours
+        extras(scope)[REQUEST_ID] = request_id
         started = time.perf_counter()
         status = 500
 
@@ -47,12 +51,12 @@ class Observe(ASGIMiddleware):
 
         _RUNNING.inc()
         try:
-            await next_app(scope, receive, noted)
+            await self.app(scope, receive, noted)
         finally:
             _RUNNING.dec()
             seconds = time.perf_counter() - started
-            handler = scope.get("route_handler")
-            plugin = handler.opt.get("plugin", "core") if handler else "core"
+            handler = extras(scope).get("route_handler")  # absent where no route was found
+            plugin = "core" if handler is None else handler.opt.get("plugin", "core")
             method = scope.get("method", "")
             _REQUESTS.labels(plugin, method, str(status)).inc()
             _SECONDS.labels(plugin).observe(seconds)
@@ -63,10 +67,10 @@ class Observe(ASGIMiddleware):
 def _facts(scope: Scope, plugin: str, status: int, seconds: float, request_id: str) -> dict[str, object]:
     return {
         "request_id": request_id,
-        "district": scope.get("path_params", {}).get("district", ""),
+        "district": extras(scope).get("path_params", {}).get("district", ""),
         "plugin": plugin,
         "method": scope.get("method", ""),
-        "route": scope.get("path_template", ""),
+        "route": extras(scope).get("path_template", ""),
         "status": status,
         "ms": round(seconds * 1000, 1),
     }

@@ -4,15 +4,17 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
+import asyncpg
 import msgspec
 import sqlalchemy as sa
 from litestar.params import Parameter
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gongyu.database.reading import Prepared
 from gongyu.text import Text
+from gongyu.web.call import Call
 from gongyu.web.problems import ProblemError
 
-__all__ = ["Cursor", "Limit", "Page", "page_of"]
+__all__ = ["Cursor", "Limit", "Page", "Paged"]
 
 T = TypeVar("T")
 
@@ -29,46 +31,55 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str | None = None
 
 
-async def page_of(
-    connection: AsyncConnection,
-    query: sa.Select[Any],
-    *,
-    key: Sequence[sa.ColumnElement[Any]],
-    row: Callable[[sa.Row[Any]], T],
-    limit: int,
-    cursor: str | None,
-) -> Page[T]:
-    """Run `query` for one page, ordered by `key`: columns that are unique together and never null, all ascending.
+class Paged(Generic[T]):
+    """A list that is read page by page; written down once at module level.
 
     Args:
-        connection: A reading connection.
-        query: Already filtered by what the caller may see; it must select the key columns.
-        key: The order; the last column is usually the id.
+        query: What is listed, filtered by what the caller may see through bound parameters.
+        key: The order: selected columns that are unique together and never null, all ascending; the last is an id.
         row: Makes an item of a row.
-        limit: Rows wanted.
-        cursor: Where the page before ended.
-
-    Raises:
-        ProblemError: `bad-cursor`.
     """
-    if cursor is not None:
-        after = _decode(cursor, key)
-        query = query.where(sa.tuple_(*key) > sa.tuple_(*after))
-    rows = (await connection.execute(query.order_by(*key).limit(limit + 1))).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return Page([row(r) for r in rows], _encode([rows[-1]._mapping[column] for column in key]) if more else None)  # noqa: SLF001 - SQLAlchemy's documented access by column
 
+    def __init__(self, query: sa.Select[Any], *, key: Sequence[Any], row: Callable[[asyncpg.Record], T]) -> None:
+        ordered = query.order_by(*key).limit(sa.bindparam("rows", type_=sa.BigInteger()))
+        after = sa.tuple_(*(sa.bindparam(f"after_{column.key}", type_=column.type) for column in key))
+        self._first = Prepared(ordered)
+        self._next = Prepared(ordered.where(sa.tuple_(*key) > after))
+        self._names = [column.key for column in key]
+        self._types: Any = tuple[tuple(column.type.python_type for column in key)]  # type: ignore[misc]  # made at run time
+        self._row = row
 
-def _encode(values: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(values)).rstrip(b"=").decode()
+    async def page(self, call: Call, *, limit: int, cursor: str | None, **values: object) -> Page[T]:
+        """One page.
 
+        Args:
+            call: Where, and on which connection.
+            limit: Rows wanted.
+            cursor: Where the page before ended.
+            values: The query's own parameters.
 
-def _decode(cursor: str, key: Sequence[sa.ColumnElement[Any]]) -> list[sa.ColumnElement[Any]]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        types = tuple(column.type.python_type for column in key)
-        values = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode()), type=tuple[types])  # type: ignore[valid-type]  # made at run time
-    except (ValueError, msgspec.DecodeError, msgspec.ValidationError, UnicodeError) as error:
-        raise ProblemError("bad-cursor", Text(zh="请从第一页重新开始", en="start again from the first page")) from error
-    return [sa.literal(value, type_=column.type) for value, column in zip(values, key, strict=True)]
+        Raises:
+            ProblemError: `bad-cursor`.
+        """
+        values["rows"] = limit + 1
+        query = self._first
+        if cursor is not None:
+            values |= zip((f"after_{name}" for name in self._names), self._decode(cursor), strict=True)
+            query = self._next
+        found = await query.fetch(await call.db(), call.district.schema, values)
+        shown = found[:limit]
+        return Page([self._row(row) for row in shown], self._encode(shown[-1]) if len(found) > limit else None)
+
+    def _encode(self, row: asyncpg.Record) -> str:
+        values = [row[name] for name in self._names]
+        return base64.urlsafe_b64encode(msgspec.json.encode(values)).rstrip(b"=").decode()
+
+    def _decode(self, cursor: str) -> Sequence[Any]:
+        try:
+            padded = cursor + "=" * (-len(cursor) % 4)
+            decoded: Sequence[Any] = msgspec.json.decode(base64.urlsafe_b64decode(padded.encode()), type=self._types)
+        except (ValueError, msgspec.DecodeError, msgspec.ValidationError, UnicodeError) as error:
+            raise ProblemError(
+                "bad-cursor", Text(zh="请从第一页重新开始", en="start again from the first page")
+            ) from error
+        return decoded

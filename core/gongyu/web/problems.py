@@ -3,15 +3,18 @@
 The catalogue below is the whole list; the API reference shows it, and `GET /problems` serves it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from litestar.utils.scope.state import ScopeState
 
+from gongyu.districts.settings import SettingError, read_settings
 from gongyu.text import Text, preferred_language
+from gongyu.web.scope import REQUEST_ID, extras
 
 __all__ = ["CATALOGUE", "FieldProblem", "Problem", "ProblemError", "ProblemKind", "problem_response"]
 
@@ -110,8 +113,8 @@ def problem_response(request: Request[Any, Any, Any], error: ProblemError) -> Re
         status=kind.status,
         detail=error.detail.pick(language) if error.detail else "",
         instance=request.scope["path"],
-        request_id=request.scope.get("gongyu.request_id", ""),
-        errors=[FieldProblem(pointer, text.pick(language)) for pointer, text in error.errors],
+        request_id=extras(request.scope).get(REQUEST_ID, ""),
+        errors=tuple(FieldProblem(pointer, text.pick(language)) for pointer, text in error.errors),
     )
     headers = {"content-language": language, "cache-control": "no-store", **error.headers}
     if kind.status == 401:  # noqa: PLR2004 - RFC 9110 11.6.1 demands the challenge
@@ -122,14 +125,47 @@ def problem_response(request: Request[Any, Any, Any], error: ProblemError) -> Re
 def from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Litestar's own exceptions, given a type of ours."""
     if isinstance(error, ValidationException):
-        return problem_response(request, ProblemError("invalid", errors=_parameters(error)))
-    kind = _BY_STATUS.get(
-        error.status_code, "bad-request" if error.status_code < HTTP_500_INTERNAL_SERVER_ERROR else "internal"
-    )
+        return problem_response(request, ProblemError("invalid", errors=_all_errors(request, error)))
+    if isinstance(error.__cause__, SerializationException):
+        said = str(error.__cause__.__cause__ or error.__cause__)
+        return problem_response(request, ProblemError("malformed-json", Text(zh=said, en=said)))
+    kind = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")  # noqa: PLR2004 - HTTP's own line
     return problem_response(request, ProblemError(kind, headers=dict(error.headers or {})))
 
 
-def _parameters(error: ValidationException) -> list[tuple[str, Text]]:
-    found = error.extra if isinstance(error.extra, list) else []
-    said = [(str(item.get("key", "")), str(item.get("message", ""))) for item in found if isinstance(item, dict)]
-    return [(key, Text(zh=message, en=message)) for key, message in said]
+def _all_errors(request: Request[Any, Any, Any], error: ValidationException) -> list[tuple[str, Text]]:
+    """Every wrong field. msgspec stops at the first one of a body, so the body is walked again, field by field."""
+    found = [item for item in error.extra if isinstance(item, dict)] if isinstance(error.extra, list) else []
+    parameters = [item for item in found if item.get("source") != "body"]
+    errors = [(str(item.get("key", "")), _said(item)) for item in parameters]
+    if len(parameters) == len(found):
+        return errors
+    field = request.route_handler.parsed_data_field
+    raw = ScopeState.from_scope(request.scope).json
+    if field is not None and isinstance(raw, dict) and field.is_subclass_of(msgspec.Struct):
+        _, wrong = read_settings(field.annotation, raw, path="")
+        return errors + [(_pointer(one.path), _explained(one)) for one in wrong]
+    return errors + [("", _said(item)) for item in found if item not in parameters]
+
+
+def _explained(error: SettingError) -> Text:
+    if error.code == "unknown":
+        return Text(zh="没有这个字段", en="there is no such field")
+    if not error.expected.en:
+        return error.message
+    whole = Text(zh="{message}：应为{expected}，得到 {found}", en="{message}: {expected} is expected, found {found}")
+    return whole.format(message=error.message, expected=error.expected, found=error.found)
+
+
+def _said(item: dict[str, Any]) -> Text:
+    message = str(item.get("message", ""))
+    return Text(zh=message, en=message)
+
+
+def _pointer(path: str) -> str:
+    """A settings path such as `items[2].title` as a JSON Pointer (RFC 6901)."""
+    parts = [a or b or c for a, b, c in _STEP.findall(path)]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+_STEP: Final = re.compile(r'"((?:[^"\\\\]|\\\\.)*)"|\[(\d+)\]|([^.\[\]"]+)')

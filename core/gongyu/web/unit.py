@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from gongyu.events import idempotency
 from gongyu.events.outbox import announce
 from gongyu.web.call import Call
-from gongyu.web.gate import CALL
+from gongyu.web.scope import CALL, extras
 
 __all__ = ["UnitOfWork"]
 
@@ -22,23 +22,25 @@ class UnitOfWork(ASGIMiddleware):
         held: list[Message] = []
 
         async def hold(message: Message) -> None:
-            call: Call | None = scope.get(CALL)  # type: ignore[assignment]  # an extension key of ours
+            call: Call | None = extras(scope).get(CALL)
             if call is None or call.opened is None:
                 await send(message)
             else:
                 held.append(message)
 
+        call: Call | None = None
         try:
             await next_app(scope, receive, hold)
-            if held:
-                await _settle(scope[CALL], held)  # type: ignore[literal-required]  # as above
+            call = extras(scope).get(CALL)
+            if call is not None and held:
+                await _settle(call, held)
         finally:
-            if (call := scope.get(CALL)) is not None:
-                await _release(call)  # type: ignore[arg-type]  # as above
+            if (call := extras(scope).get(CALL)) is not None:
+                await _release(call)
         for message in held:
             await send(message)
-        if held:
-            await announce(scope[CALL].platform, scope[CALL].opened)  # type: ignore[literal-required]  # as above
+        if call is not None and call.opened is not None:
+            await announce(call.platform, call.opened)
 
 
 async def _settle(call: Call, held: list[Message]) -> None:

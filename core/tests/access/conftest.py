@@ -1,6 +1,7 @@
-"""People to judge: a district with two schools, and one of each role."""
+"""A district with two schools and one person of each role, and what is needed to let them in or not."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -11,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access.authenticate import Authenticator
 from gongyu.access.keys import KeyRing
+from gongyu.access.principal import Principal
+from gongyu.access.tokens import create_token
 from gongyu.database.model import new_id
 from gongyu.districts.registry import DistrictState
 from gongyu.host import Host, load_host
@@ -19,11 +22,6 @@ from gongyu.platform import Platform
 from gongyu.testing.plugin import MakeDistrict
 
 LONG_AGO = date(2020, 9, 1)
-
-
-@pytest.fixture(scope="session")
-def host() -> Host:
-    return load_host(entry_points=[])  # rights need no plugin
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,64 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def forward(self, step: timedelta) -> None:
-        self.now += step
+    def forward(self, **step: float) -> None:
+        self.now += timedelta(**step)
 
 
-async def add_org(session: AsyncSession, *, name: str, type_: str, parent: UUID | None) -> UUID:
+@dataclass(frozen=True)
+class Scene:
+    platform: Platform
+    state: DistrictState
+    people: People
+    authenticator: Authenticator
+    clock: Clock
+    keys: KeyRing
+    long_ago: date = LONG_AGO
+
+    def work(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return self.platform.database.work(self.state.district)
+
+    async def execute(self, *statements: sa.Executable) -> None:
+        async with self.work() as session:
+            for statement in statements:
+                await session.execute(statement)
+
+    async def token(self, person: UUID, *scopes: str) -> str:
+        async with self.work() as session:
+            return await create_token(
+                session,
+                person=person,
+                name="报表",
+                scopes=scopes or ("*",),
+                expires_at=datetime.now(UTC) + timedelta(days=1),
+            )
+
+    async def who(self, token: str) -> Principal | None:
+        return await self.authenticator.principal(self.state, f"Bearer {token}", None)
+
+    async def person(self, name: str, role: str | None = None, org: UUID | None = None) -> UUID:
+        async with self.work() as session:
+            return await add_person(session, name, role, org)
+
+    async def membership(self, person: UUID, role: str, org: UUID, *, ends_on: date | None = None) -> None:
+        async with self.work() as session:
+            await add_membership(session, person, role, org, ends_on=ends_on)
+
+    @contextmanager
+    def counted(self) -> Generator[Collection[str]]:
+        """The statements that go to the database meanwhile."""
+        seen: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            seen.append(statement)
+
+        engine = self.platform.database.app.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        yield seen
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+async def add_org(session: AsyncSession, name: str, type_: str, parent: UUID) -> UUID:
     id_ = new_id()
     await session.execute(sa.insert(Org).values(id=id_, name=name, type=type_, parent_id=parent))
     return id_
@@ -62,25 +113,23 @@ async def add_org(session: AsyncSession, *, name: str, type_: str, parent: UUID 
 async def add_person(session: AsyncSession, name: str, role: str | None = None, org: UUID | None = None) -> UUID:
     id_ = new_id()
     await session.execute(sa.insert(Person).values(id=id_, name=name))
-    if role is not None:
+    if role is not None and org is not None:
         await add_membership(session, id_, role, org)
     return id_
 
 
 async def add_membership(
-    session: AsyncSession, person: UUID, role: str, org: UUID | None, *, ends_on: date | None = None
-) -> UUID:
-    id_ = new_id()
-    values = {"id": id_, "person_id": person, "org_id": org, "role": role, "begins_on": LONG_AGO, "ends_on": ends_on}
-    await session.execute(sa.insert(Membership).values(values))
-    return id_
+    session: AsyncSession, person: UUID, role: str, org: UUID, *, ends_on: date | None = None
+) -> None:
+    values = {"person_id": person, "org_id": org, "role": role, "begins_on": LONG_AGO, "ends_on": ends_on}
+    await session.execute(sa.insert(Membership).values(id=new_id(), **values))
 
 
 async def populate(session: AsyncSession) -> People:
     root = (await session.execute(sa.select(Org.id).where(Org.type == "district"))).scalar_one()
-    first = await add_org(session, name="实验小学", type_="school", parent=root)
-    grade = await add_org(session, name="一年级", type_="department", parent=first)
-    second = await add_org(session, name="滨湖中学", type_="school", parent=root)
+    first = await add_org(session, "实验小学", "school", root)
+    grade = await add_org(session, "一年级", "department", first)
+    second = await add_org(session, "滨湖中学", "school", root)
     return People(
         root=root,
         first_school=first,
@@ -93,15 +142,9 @@ async def populate(session: AsyncSession) -> People:
     )
 
 
-@pytest.fixture
-async def ezhou(make_district: MakeDistrict) -> DistrictState:
-    return await make_district("ezhou")
-
-
-@pytest.fixture
-async def people(platform: Platform, ezhou: DistrictState) -> People:
-    async with platform.database.work(ezhou.district) as session:
-        return await populate(session)
+@pytest.fixture(scope="session")
+def host() -> Host:
+    return load_host(entry_points=[])  # rights need no plugin
 
 
 @pytest.fixture
@@ -112,18 +155,21 @@ async def signals(platform: Platform) -> AsyncGenerator[None]:
     await platform.signals.stop()
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+async def _scene(platform: Platform, state: DistrictState, authenticator: Authenticator, clock: Clock) -> Scene:
+    async with platform.database.work(state.district) as session:
+        people = await populate(session)
+    return Scene(platform, state, people, authenticator, clock, KeyRing.load(platform.config, {}))
 
 
 @pytest.fixture
-async def authenticator(platform: Platform, clock: Clock) -> AsyncGenerator[Authenticator]:
+async def scene(platform: Platform, make_district: MakeDistrict) -> AsyncGenerator[Scene]:
+    clock = Clock()
     authenticator = Authenticator(platform, clock=clock)
-    yield authenticator
+    yield await _scene(platform, await make_district("ezhou"), authenticator, clock)
     await authenticator.close()
 
 
 @pytest.fixture
-def keys(platform: Platform) -> KeyRing:
-    return KeyRing.load(platform.config, {})
+async def neighbour(platform: Platform, scene: Scene, make_district: MakeDistrict) -> Scene:
+    """Another district of the same deployment."""
+    return await _scene(platform, await make_district("huangshi", name="黄石市"), scene.authenticator, scene.clock)

@@ -19,6 +19,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gongyu.database.embedded import DataFolderError, Embedded, serve_lock, start
+from gongyu.database.system_user import Account, let_in, may_run
 
 USER = """
 import ctypes, sys
@@ -118,7 +119,6 @@ async def test_first_start_gives_a_durable_database_on_a_socket_only(data: Path)
             locale = (await connection.execute(text("SELECT datlocale, upper('é') FROM pg_database"))).first()
         await engine.dispose()
         head = postmaster(data)
-        assert head.net_connections(kind="inet") == []
         assert (os.getsid(head.pid), head.ppid()) != (os.getsid(0), os.getpid())
         assert not database.ensure()
     assert settings == {
@@ -132,7 +132,7 @@ async def test_first_start_gives_a_durable_database_on_a_socket_only(data: Path)
         "max_connections": "200",
     }
     assert locale == ("C.UTF-8", "É")
-    assert stat.S_IMODE((data / "run").stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "postgresql").stat().st_mode) == 0o700
     assert json.loads((data / "gongyu.json").read_text()) == {"format": 1}
     assert family(data) == []
 
@@ -248,7 +248,7 @@ def test_pid_files_that_name_a_stranger_are_not_believed(filled: Path) -> None:
 
 def test_swept_socket_is_made_again(filled: Path) -> None:
     with start(filled):
-        (filled / "run" / ".s.PGSQL.5432").unlink()
+        (filled / "postgresql" / ".s.PGSQL.5432").unlink()
         with start(filled) as database:
             assert kept(database) == "共育"
 
@@ -264,7 +264,7 @@ def test_making_that_was_killed_halfway_is_begun_anew(data: Path, *, also_initdb
     with start(data) as database:
         assert sql(database, "SELECT current_database()") == "gongyu"
     assert sorted(path.name for path in data.iterdir()) == [
-        *("gongyu.json", "postgresql", "postgresql.lock", "postgresql.log", "run", "start.lock", "users.lock")
+        *("gongyu.json", "postgresql", "postgresql.lock", "postgresql.log", "start.lock", "users.lock")
     ]
 
 
@@ -356,10 +356,24 @@ def test_root_runs_it_as_another_user_and_opens_no_folder_to_everybody(tmp_path:
     with start(secret / "var") as database:
         assert postmaster(secret / "var").uids().real != 0
         assert sql(database, "SELECT 1") == "1"
-    nobody = pwd.getpwnam("nobody")
     for closed in (secret, secret / "var"):
-        assert "PermissionError" in as_account(nobody, partial(os.listdir, closed))
-        assert not closed.stat().st_mode & stat.S_IRWXO
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+        assert "system.posix_acl_access" not in os.listxattr(closed)
+
+
+@root_only
+def test_one_account_alone_is_let_through_to_programs_below_a_closed_folder() -> None:
+    one, other = (Account(user.pw_uid, user.pw_gid) for user in map(pwd.getpwnam, ("nobody", "daemon")))
+    with tempfile.TemporaryDirectory() as closed:
+        program = Path(closed) / "bin" / "postgres"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        assert not may_run(program, one)
+        let_in(program.parent, one)
+        assert may_run(program, one)
+        assert not may_run(program, other)
+        assert "PermissionError" in as_account(pwd.getpwnam("nobody"), partial(os.listdir, closed))
 
 
 @root_only

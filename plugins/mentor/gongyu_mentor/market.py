@@ -1,4 +1,4 @@
-"""From names to numbers: the snapshot the engine runs on, and the fingerprint that tells whether two runs had the same."""
+"""From names to numbers: the snapshot the engine runs on, and the fingerprint by which two runs are compared."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256

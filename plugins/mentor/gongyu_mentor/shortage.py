@@ -83,32 +83,36 @@ class _Seating:
         self.eligible = eligible
         self.mentor_of: dict[int, int] = {}
         self._occupants: list[set[int]] = [set() for _ in seats]
-        self._seats = seats
-        self._exhausted: set[int] = set()
+        self.widen(seats)
 
     def widen(self, seats: list[int]) -> None:
         self._seats = seats
-        self._exhausted = set()
+        self._free = {mentor for mentor, count in enumerate(seats) if len(self._occupants[mentor]) < count}
+        self._exhausted: set[int] = set()
 
     def place(self, student: int) -> bool:
         came_from: dict[int, tuple[int, int]] = {}
         queue = deque([(student, _NOBODY)])
         while queue:
             seeker, present = queue.popleft()
-            for mentor in self.eligible[seeker]:
-                if mentor in came_from or mentor in self._exhausted:
-                    continue
+            allowed = self.eligible[seeker]
+            if open_to_them := allowed & self._free:
+                mentor = min(open_to_them)
                 came_from[mentor] = (seeker, present)
-                if len(self._occupants[mentor]) < self._seats[mentor]:
-                    self._shift(mentor, came_from)
-                    return True
-                queue.extend((occupant, mentor) for occupant in self._occupants[mentor])
+                self._shift(mentor, came_from)
+                return True
+            for mentor in allowed - self._exhausted:
+                if mentor not in came_from:
+                    came_from[mentor] = (seeker, present)
+                    queue.extend((occupant, mentor) for occupant in self._occupants[mentor])
         self._exhausted.update(
             came_from
         )  # no free seat behind any of them, nor will there be: later searches skip them
         return False
 
     def _shift(self, mentor: int, came_from: Mapping[int, tuple[int, int]]) -> None:
+        if len(self._occupants[mentor]) + 1 == self._seats[mentor]:
+            self._free.discard(mentor)
         while mentor != _NOBODY:
             student, source = came_from[mentor]
             if source != _NOBODY:

@@ -3,6 +3,7 @@
 from functools import partial
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,33 @@ def test_everybody_is_covered_when_seats_suffice_and_nobody_is_displaced(market:
         (shortage,) = result.shortages
         assert (shortage.students, shortage.missing) == (list(market.students), n - hard)
         assert result.final.count(NOBODY) == n - hard, "completion still uses every seat"
+    in_turn = sorted(
+        (s for s in market.students if result.stable[s] == NOBODY),
+        key=lambda s: (s not in market.group, market.lottery(s)),
+    )
+    placed = [s for s in in_turn if result.final[s] != NOBODY]
+    assert placed == in_turn[: len(placed)], "the group first, then by lottery"
+    loads = [result.final.count(m) for m in market.mentors]
+    lowest = min((loads[m] for m in market.mentors if loads[m] < result.capacities[m]), default=n)
+    assert all(loads[result.final[s]] - 1 <= lowest for s in placed), "the emptiest first"
+
+
+@examples(max_examples=200)
+@given(markets(rules=True), dice)
+def test_completion_prefers_the_emptiest_then_what_suits_then_the_draw(market: Small, random: Random) -> None:
+    """The first in turn, with and without rules, against the sentence itself; suiting never outweighs the load."""
+    fit = [{m: random.randint(0, 2) for m in market.mentors if random.randrange(3)} for _ in market.students]
+    for rules in (market, changed(market, allowed=None)):
+        snapshot = msgspec.structs.replace(rules.snapshot(), fit=fit)
+        result = solve(snapshot)
+        assert verify(snapshot, result) == []
+        waiting = [s for s in rules.students if result.stable[s] == NOBODY]
+        loads = [result.stable.count(m) for m in rules.mentors]
+        first = min(waiting, key=lambda s: (s not in rules.group, rules.lottery(s)), default=NOBODY)
+        open_to_first = [m for m in rules.mentors if loads[m] < result.capacities[m] and rules.may(first, m)]
+        if len(waiting) == 1 and open_to_first:
+            best = min(open_to_first, key=lambda m: (loads[m], -fit[first].get(m, 0), rules.mentor_lottery[m]))
+            assert result.final[first] == best
 
 
 @examples(max_examples=200)

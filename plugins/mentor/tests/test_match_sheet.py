@@ -111,14 +111,20 @@ HEADER = "row 1 should read: 导师 mentor | 名额 capacity | 预留名额 rese
     ("cells", "expected"),
     [
         ({"mentors_B2": "=1+1"}, {"导师 mentors!B2": NO_FORMULA}),
-        ({"students_A4": "=A3"}, {"学生 students!A4": NO_FORMULA, "导师意愿 priorities!C": 'there is no student "张𬭚"'}),
+        (
+            {"students_A4": "=A3"},
+            {"学生 students!A4": NO_FORMULA, "导师意愿 priorities!C": 'there is no student "张𬭚"'},
+        ),
         ({"students_A4": "#N/A"}, {"学生 students!A4": "an error value is not accepted; paste the value instead"}),
         ({"mentors_B2": -1}, {"导师 mentors!B2": f"{NUMBER} -1"}),
         ({"mentors_B2": None}, {"导师 mentors!B2": f"{NUMBER} null"}),
         ({"mentors_B2": 1.5}, {"导师 mentors!B2": f"{NUMBER} 1.5"}),
         ({"mentors_B2": "ten"}, {"导师 mentors!B2": f'{NUMBER} "ten"'}),
         ({"mentors_C2": True}, {"导师 mentors!C2": f"{NUMBER} true"}),
-        ({"mentors_A4": "m1"}, {"导师 mentors!A4": "this id is given twice", "学生 students!D3": 'there is no mentor "m3"'}),
+        (
+            {"mentors_A4": "m1"},
+            {"导师 mentors!A4": "this id is given twice", "学生 students!D3": 'there is no mentor "m3"'},
+        ),
         ({"students_A3": "007"}, {"学生 students!A3": "this id is given twice"}),
         ({"students_C2": "m9"}, {"学生 students!C2": 'there is no mentor "m9"'}),
         ({"students_C3": "m1\nm1"}, {"学生 students!C3": '"m1" is given twice'}),

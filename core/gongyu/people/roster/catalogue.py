@@ -179,7 +179,9 @@ _TABLE = {
         "表头“{value}”出现两次，无法判断以哪一列为准，文件未读取。",
         "The header “{value}” stands twice, it cannot be known which column counts; the file was not read.",
     ),
-    "header_unknown": _warning("不认识的列“{value}”，已忽略。", "The column “{value}” is not known and was ignored."),
+    "header_unknown": _warning(
+        "不认识第 {place} 列“{value}”，已忽略。", "Column {place} “{value}” is not known and was ignored."
+    ),
     "header_misspelt": _warning(
         "不认识的列“{value}”，已忽略；是否应为“{suggestion}”？",
         "The column “{value}” is not known and was ignored; should it be “{suggestion}”?",

@@ -4,7 +4,7 @@ Real files put the link on the pupil, on the parent, on both, or between a pupil
 side is a student and the other has a guardian's role; everything else is reported.
 """
 
-from typing import Any, cast
+from typing import cast
 
 from gongyu.people.roster.canonical import GUARDIAN_ROLES, Guardianship, GuardianshipKind
 from gongyu.people.roster.draft import Draft, Link
@@ -24,7 +24,7 @@ def link_guardians(draft: Draft) -> None:
         if link.person == link.other:
             _report(draft, "guardian_self", link)
             continue
-        if link.other not in draft.persons and _unknown(draft, link):
+        if any(_unknown(draft, link, person) for person in (link.person, link.other)):
             continue
         sides = _sides(draft, link)
         if sides is None:
@@ -62,20 +62,23 @@ def report_many(draft: Draft) -> None:
             draft.findings.add("guardian_many", file=person.source.file, row=person.source.row, count=count)
 
 
-def _report(draft: Draft, code: str, link: Link, **named: Any) -> None:  # noqa: ANN401 - what the catalogue's words ask for
-    draft.findings.add(code, file=link.source.file, row=link.source.row, column=link.column, value=link.other, **named)
+def _report(draft: Draft, code: str, link: Link) -> None:
+    draft.findings.add(code, file=link.source.file, row=link.source.row, column=link.column, value=link.other)
 
 
-def _unknown(draft: Draft, link: Link) -> bool:
-    """Whether a link to somebody who is not in the files has to be given up."""
-    root = draft.held.get(("person", link.other))
+def _unknown(draft: Draft, link: Link, person: str) -> bool:
+    """Whether the link has to be given up because this person is not in the files."""
+    if person in draft.persons:
+        return False
+    root = draft.held.get(("person", person))
     if root is not None:
         draft.hold("guardianship", link.person, root)
         draft.hold("guardianship", link.other, root)
         return True
     if draft.delta:
         return False
-    _report(draft, "reference_dropped", link, target=_PERSON)
+    at = link.source
+    draft.findings.add("reference_dropped", file=at.file, row=at.row, column=link.column, value=person, target=_PERSON)
     return True
 
 

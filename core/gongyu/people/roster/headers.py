@@ -1,7 +1,7 @@
 """The header row of a table: which cell of a row becomes which field."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -31,18 +31,18 @@ def is_header(cells: Cells, format_: FileFormat, dialect: Dialect) -> bool:
 def plan_of(cells: Cells, at: Source, format_: FileFormat, dialect: Dialect, findings: Findings) -> Plan | None:
     """None when the table cannot be read; the reason is then the last finding."""
     places, unknown, twice = _places(cells, at, format_, dialect, findings)
-    _report_unknown(unknown, [column.name for column in format_.columns if column.name not in places], at, findings)
+    absent = [column for column in format_.columns if column.name not in places]
+    missing = [column.name for column in absent if column.required]
+    secrets = any(column.password and column.name in places for column in format_.columns)
+    _report_unknown(unknown, [column.name for column in absent], at, findings, quote=not missing and not secrets)
     order = [places[column.name] for column in format_.columns if column.name in places]
     if format_.ordered and order != sorted(order):
         findings.add("header_order", file=at.file, row=at.row)
-    missing = []
     for column in format_.columns:
         if column.password and column.name in places:
             findings.add("password_ignored", file=at.file, row=at.row, column=column.name)
         if column.wanted and column.name not in places:
             findings.add("column_wanted", file=at.file, row=at.row, column=column.name, expected=column.name)
-        if column.required and column.name not in places:
-            missing.append(column.name)
     for name in twice:
         findings.add("header_duplicate", file=at.file, row=at.row, column=name, value=name, blocks=0)
     for name in missing:
@@ -58,12 +58,12 @@ def plan_of(cells: Cells, at: Source, format_: FileFormat, dialect: Dialect, fin
 
 def _places(
     cells: Cells, at: Source, format_: FileFormat, dialect: Dialect, findings: Findings
-) -> tuple[dict[str, int], list[str], list[str]]:
+) -> tuple[dict[str, int], dict[int, str], list[str]]:
     """Column to place; the headers nobody knows; the columns that stand twice."""
     known = {alias: column for column in format_.columns for alias in (column.name, *column.aliases)}
     folded = {alias.casefold(): column for alias, column in known.items()}
     places: dict[str, int] = {}
-    unknown: list[str] = []
+    unknown: dict[int, str] = {}
     twice: list[str] = []
     for place, cell in enumerate(cells):
         header = dialect.header(cell)
@@ -72,7 +72,7 @@ def _places(
             findings.add("header_case", file=at.file, row=at.row, column=header, expected=column.name)
         if column is None:
             if header and not (format_.extension and header.startswith(format_.extension)):
-                unknown.append(header)
+                unknown[place] = header
         elif column.name in places:
             twice.append(column.name)
         else:
@@ -80,10 +80,14 @@ def _places(
     return places, unknown, twice
 
 
-def _report_unknown(unknown: Sequence[str], absent: Sequence[str], at: Source, findings: Findings) -> None:
-    for header in unknown:
+def _report_unknown(
+    unknown: Mapping[int, str], absent: Sequence[str], at: Source, findings: Findings, *, quote: bool
+) -> None:
+    """A row that lost its line break has somebody's data behind the header, a password among them: then not quoted."""
+    for place, header in unknown.items():
         near = difflib.get_close_matches(header, absent, n=1, cutoff=_ALIKE)
         if near:
             findings.add("header_misspelt", file=at.file, row=at.row, value=header, suggestion=near[0])
         else:
-            findings.add("header_unknown", file=at.file, row=at.row, value=header)
+            shown = header if quote else ""
+            findings.add("header_unknown", file=at.file, row=at.row, value=shown, place=place + 1)

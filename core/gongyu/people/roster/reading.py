@@ -1,6 +1,6 @@
 """Reads a package in whatever dialect it is in. It always answers a roster; what is wrong is in its findings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -140,9 +140,7 @@ def _read_sheet(sheet: Sheet, format_: FileFormat, dialect: Dialect, draft: Draf
         draft.lost.update(format_.kinds)
 
 
-def _no_header(
-    sheet: Sheet, skipped: Sequence[tuple[int, Cells | None]], format_: FileFormat, draft: Draft
-) -> None:
+def _no_header(sheet: Sheet, skipped: Sequence[tuple[int, Cells | None]], format_: FileFormat, draft: Draft) -> None:
     """A workbook may have sheets of notes, and empty ones; a file of a fixed name may not."""
     if format_.name != ANY_TABLE:
         draft.lost.update(format_.kinds)
@@ -167,7 +165,7 @@ class _Rows:
     def read(self) -> int:
         """Every good row to `build`; answers how many rows there were, good or bad."""
         draft, file = self._draft, self._sheet.file
-        build: Callable[[Row], None] | None = self._format.build
+        build = self._format.build
         rows = 0
         for number, cells in self._sheet.rows:
             if cells is None:
@@ -181,7 +179,7 @@ class _Rows:
             self._row = number
             self._held_by = None
             values = self._values(cells) if self._sound(cells, joined) else {}
-            if self._held_by is None and build:
+            if build is not None and self._held_by is None:
                 build(Row(draft, Source(file, number), values, self._hold))
             if self._held_by is not None:
                 self._keep_back(cells, self._held_by)

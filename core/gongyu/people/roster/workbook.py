@@ -8,7 +8,7 @@ import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import python_calamine as calamine
@@ -24,11 +24,14 @@ _XLSX_LIMIT = 128 << 20
 _XLS_LIMIT = 32 << 20  # 65,536 rows of 71 columns do not need more
 _CELLS_LIMIT = 12_000_000
 _TEXT_LIMIT = 400 << 20  # of repeated strings, which calamine holds once for every cell
+_UNNAMED_LIMIT = 128 << 20  # of XML whose cells do not say where they stand
 _EXACT = 10**15  # from here a double has lost digits of an identity number
 _KEEP = 64  # bytes of a chunk read again with the next one: longer than any tag looked for
 
 _COLUMN = re.compile(rb'\br="([A-Z]{1,3})\d{1,7}"')
-_ROW = re.compile(rb'\br="[A-Z]{1,3}(\d{1,7})"')
+_ROW = re.compile(rb'\br="[A-Z]{0,3}(\d{1,7})"')
+_CELL = re.compile(rb"<(?:\w+:)?c[\s>/]")
+_ROW_START = re.compile(rb"<(?:\w+:)?row[\s>/]")
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 _FORMULA_CELL = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"[^<>]*>\s*<(?:\w+:)?f[\s>/]')
 _STRING = re.compile(rb"<(?:\w+:)?si[\s>](.*?)</(?:\w+:)?si>", re.DOTALL)
@@ -74,39 +77,61 @@ def _zipped(member: Member, extension: str, findings: Findings, limits: Limits) 
 
 
 def _bearable(book: zipfile.ZipFile, name: str, findings: Findings) -> bool:
+    """Whether calamine can read it within bounds; the formulas found on the way are a finding."""
     strings: list[int] = []
     for info in book.infolist():
-        if info.filename.lower().endswith("sharedstrings.xml"):
+        if info.filename.lower() == "xl/sharedstrings.xml":
             xml = b"".join(true_chunks(book, info))
             strings += [len(match[1]) for match in _STRING.finditer(xml)]
-    longest = max(strings, default=0)
-    for info in book.infolist():
-        if not info.filename.lower().startswith("xl/worksheets/") or not info.filename.lower().endswith(".xml"):
-            for _ in true_chunks(book, info):
-                pass
+    for info in book.infolist():  # a sheet may lie under any name, so every part is looked at as if it were one
+        if info.filename.lower() == "xl/sharedstrings.xml":
             continue
+        part = _Part(book, info, strings)
+        if part.cells > _CELLS_LIMIT or part.repeated > _TEXT_LIMIT:
+            findings.add("workbook_size", file=name, cells=part.cells, limit=_CELLS_LIMIT)
+            return False
+        if part.formulas and info.filename.lower().startswith("xl/worksheets/"):
+            first = part.first
+            row, column = (int(first[2]), first[1].decode()) if first else (0, "")
+            findings.add("formulas", file=name, row=row, column=column, count=part.formulas)
+    return True
+
+
+class _Part:
+    """What is in one part of the workbook, counted without building it."""
+
+    def __init__(self, book: zipfile.ZipFile, info: zipfile.ZipInfo, strings: Sequence[int]) -> None:
+        longest = max(strings, default=0)
         columns: set[bytes] = set()
         rows: set[bytes] = set()
-        formulas = repeated = 0
-        first: re.Match[bytes] | None = None
+        self.formulas = self.repeated = 0
+        self.first: re.Match[bytes] | None = None
+        cells = named = 0
         kept = b""
         for chunk in true_chunks(book, info):
             xml = kept + chunk
-            columns.update(_COLUMN.findall(xml))
+            new = max(len(kept) - 2, 0)
+            found = _COLUMN.findall(xml)
+            columns.update(found)
             rows.update(_ROW.findall(xml))
-            formulas += len(_FORMULA.findall(xml, max(len(kept) - 2, 0)))
-            first = first or _FORMULA_CELL.search(xml)
-            if longest * len(rows) * max(len(columns), 1) > _TEXT_LIMIT:
-                repeated += sum(strings[i] for i in map(int, _SHARED.findall(xml)) if i < len(strings))
+            named += len(found)
+            cells += len(_CELL.findall(xml, new))
+            self.formulas += len(_FORMULA.findall(xml, new))
+            self.first = self.first or _FORMULA_CELL.search(xml)
+            if longest * (cells + 1) > _TEXT_LIMIT:
+                self.repeated += sum(strings[i] for i in map(int, _SHARED.findall(xml)) if i < len(strings))
             kept = xml[-_KEEP:]
-        cells = max(map(int, rows), default=0) * max(map(_column_number, columns), default=0)
-        if cells > _CELLS_LIMIT or repeated > _TEXT_LIMIT:
-            findings.add("workbook_size", file=name, cells=cells, limit=_CELLS_LIMIT)
-            return False
-        if formulas:
-            row, column = (int(first[2]), first[1].decode()) if first else (0, "")
-            findings.add("formulas", file=name, row=row, column=column, count=formulas)
-    return True
+        width = max(map(_column_number, columns), default=0)
+        if cells > named:  # the reference may be left out; the cell then stands beside the one before it
+            width = max(width, _widest(book, info))
+        self.cells = max(map(int, rows), default=0) * width
+
+
+def _widest(book: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+    if info.file_size > _UNNAMED_LIMIT:
+        return _CELLS_LIMIT + 1
+    xml = b"".join(true_chunks(book, info))
+    return max(len(_CELL.findall(row)) for row in _ROW_START.split(xml))
 
 
 def _column_number(letters: bytes) -> int:

@@ -18,7 +18,8 @@ HEAD = "sourcedId,status,dateLastModified"
 ONEROSTER: dict[str, str] = {
     "manifest.csv": "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.orgs,bulk\n"
     "file.academicSessions,bulk\nfile.classes,bulk\nfile.users,bulk\nfile.roles,bulk\nfile.enrollments,bulk\n",
-    "orgs.csv": f"{HEAD},name,type,identifier,parentSourcedId\nd,,,鄂城区,district,,\ns1,,,第一小学,school,2142001636,d\n",
+    "orgs.csv": f"{HEAD},name,type,identifier,parentSourcedId\n"
+    "d,,,鄂城区,district,,\ns1,,,第一小学,school,2142001636,d\n",
     "academicSessions.csv": f"{HEAD},title,type,startDate,endDate,parentSourcedId,schoolYear\n"
     "t1,,,上学期,term,2025-09-01,2026-01-20,,2026\n",
     "classes.csv": f"{HEAD},title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds,"

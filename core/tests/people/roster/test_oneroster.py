@@ -34,7 +34,14 @@ def test_sound_set_becomes_the_canonical_roster(oneroster: Make, tell: Tell) -> 
     assert roster.complete == {"org", "session", "class", "person", "membership", "enrolment", "guardianship"}
     assert roster.orgs == (
         Org(source=Source("orgs.csv", 2), sourced_id="d", name="鄂城区", type="district"),
-        Org(source=Source("orgs.csv", 3), sourced_id="s1", name="第一小学", type="school", identifier="2142001636", parent="d"),
+        Org(
+            source=Source("orgs.csv", 3),
+            sourced_id="s1",
+            name="第一小学",
+            type="school",
+            identifier="2142001636",
+            parent="d",
+        ),
     )
     assert roster.sessions == (
         AcademicSession(
@@ -146,10 +153,12 @@ def test_delta_passes_on_what_only_the_database_knows(folder: Make, tell: Tell) 
         folder(
             {
                 "manifest.csv": manifest,
-                "users.csv": USERS + f"p1,active,{stamp},true,xiaoming,小明,王,g9,\np2,tobedeleted,{stamp},true,h,红,李,,\n",
+                "users.csv": USERS
+                + f"p1,active,{stamp},true,xiaoming,小明,王,g9,\np2,tobedeleted,{stamp},true,h,红,李,,\n",
                 "roles.csv": ROLES + f"r1,active,{stamp},p1,primary,student,,,s9,\n",
                 "enrollments.csv": ENROLMENTS + f"e1,tobedeleted,{stamp},c9,s9,p1,student,,,\n",
-                "demographics.csv": f"{HEAD},birthDate,sex\np1,active,{stamp},2016-05-01,male\np8,active,{stamp},,female\n",
+                "demographics.csv": f"{HEAD},birthDate,sex\n"
+                f"p1,active,{stamp},2016-05-01,male\np8,active,{stamp},,female\n",
             }
         )
     )
@@ -164,7 +173,9 @@ def test_delta_passes_on_what_only_the_database_knows(folder: Make, tell: Tell) 
     assert [(d.person, d.sex) for d in roster.demographics] == [("p8", "female")]
 
 
-def test_guardians_are_linked_from_either_side_and_only_between_student_and_guardian(oneroster: Make, tell: Tell) -> None:
+def test_guardians_are_linked_from_either_side_and_only_between_student_and_guardian(
+    oneroster: Make, tell: Tell
+) -> None:
     people = {"p1": "g1,t1,p2,p1", "p2": "", "g1": "p1", "g2": "p2", "t1": "p1", "g3": "x9"}
     users = USERS + "".join(f'{key},,,true,{key},名,姓,"{agents}",\n' for key, agents in people.items())
     kinds = {"p": "student", "g": "parent", "t": "teacher"}
@@ -178,23 +189,30 @@ def test_guardians_are_linked_from_either_side_and_only_between_student_and_guar
         ("warning", "reference_dropped", "users.csv", 7, "agentSourcedIds", "x9", 0),
         PASSWORD,
     ]
-    assert [(g.guardian, g.student, g.kind) for g in roster.guardianships] == [("g1", "p1", "parent"), ("g2", "p2", "parent")]
+    assert [(g.guardian, g.student, g.kind) for g in roster.guardianships] == [
+        ("g1", "p1", "parent"),
+        ("g2", "p2", "parent"),
+    ]
 
 
 def test_extension_columns_say_what_a_guardianship_is(oneroster: Make, tell: Tell) -> None:
-    agents = "metadata.agentKinds,metadata.agentLegal,metadata.agentPriority,metadata.agentContactAllowed,metadata.agentValidFrom"
+    agents = ",".join(f"metadata.agent{name}" for name in ("Kinds", "Legal", "Priority", "ContactAllowed", "ValidFrom"))
     users = (
         f"{HEAD},enabledUser,username,givenName,familyName,agentSourcedIds,metadata.idNumber,{agents}\n"
         'p1,,,true,p1,小明,王,"g1,g2",11010519491231002X,"mother,grandfather","true,","1,2","true,false",",2025-01-01"\n'
         "g1,,,true,g1,芳,李,,,,,,,\ng2,,,true,g2,国,王,,,,,,,\n"
     )
     roles = ROLES + "r1,,,p1,primary,student,,,s1,\nr2,,,g1,primary,parent,,,s1,\nr3,,,g2,primary,relative,,,s1,\n"
-    demographics = f"{HEAD},birthDate,sex,metadata.careCategories\np1,,,1949-12-31,male,\"left_behind:single,orphan:no\"\n"
-    manifest = (
-        "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n"
-        + "".join(f"file.{name},bulk\n" for name in "orgs academicSessions classes users roles enrollments demographics".split())
+    demographics = (
+        f'{HEAD},birthDate,sex,metadata.careCategories\np1,,,1949-12-31,male,"left_behind:single,orphan:no"\n'
     )
-    roster = read(oneroster({"manifest.csv": manifest, "users.csv": users, "roles.csv": roles, "demographics.csv": demographics}))
+    manifest = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n" + "".join(
+        f"file.{name},bulk\n"
+        for name in ["orgs", "academicSessions", "classes", "users", "roles", "enrollments", "demographics"]
+    )
+    roster = read(
+        oneroster({"manifest.csv": manifest, "users.csv": users, "roles.csv": roles, "demographics.csv": demographics})
+    )
     assert tell(roster) == []
     source = Source("users.csv", 2)
     assert roster.guardianships == (
@@ -216,7 +234,9 @@ def test_extension_columns_say_what_a_guardianship_is(oneroster: Make, tell: Tel
 
 def test_six_guardians_are_a_warning(oneroster: Make, tell: Tell) -> None:
     adults = [f"g{number}" for number in range(6)]
-    users = USERS + f'p1,,,true,p1,小明,王,"{",".join(adults)}",\n' + "".join(f"{g},,,true,{g},大,王,,\n" for g in adults)
+    users = (
+        USERS + f'p1,,,true,p1,小明,王,"{",".join(adults)}",\n' + "".join(f"{g},,,true,{g},大,王,,\n" for g in adults)
+    )
     roles = ROLES + "r,,,p1,primary,student,,,s1,\n" + "".join(f"r{g},,,{g},primary,parent,,,s1,\n" for g in adults)
     roster = read(oneroster({"users.csv": users, "roles.csv": roles}))
     assert tell(roster) == [("warning", "guardian_many", "users.csv", 2, "", "", 0), PASSWORD]
@@ -226,8 +246,10 @@ def test_headers_are_read_by_name_and_their_faults_named(oneroster: Make, tell: 
     roster = read(
         oneroster(
             {
-                "orgs.csv": "Name,sourcedid,type,parentSourceId,metadata.own,whatever\n鄂城区,d,district,,,\n第一小学,s1,school,,,\n",
-                "academicSessions.csv": f"{HEAD},title,title,type,startDate,endDate,schoolYear\nt1,,,a,b,term,2025-01-01,,\n",
+                "orgs.csv": "Name,sourcedid,type,parentSourceId,metadata.own,whatever\n"
+                "鄂城区,d,district,,,\n第一小学,s1,school,,,\n",
+                "academicSessions.csv": f"{HEAD},title,title,type,startDate,endDate,schoolYear\n"
+                "t1,,,a,b,term,2025-01-01,,\n",
                 "enrollments.csv": "sourcedId,userSourcedId,role\ne1,p1,student\ne2,p1,student\n",
             }
         )
@@ -245,7 +267,9 @@ def test_headers_are_read_by_name_and_their_faults_named(oneroster: Make, tell: 
         PASSWORD,
     ]
     misspelt = next(finding for finding in roster.findings if finding.code == "header_misspelt")
-    assert misspelt.text.en == "The column “parentSourceId” is not known and was ignored; should it be “parentSourcedId”?"
+    assert (
+        misspelt.text.en == "The column “parentSourceId” is not known and was ignored; should it be “parentSourcedId”?"
+    )
     assert {"session", "enrolment"}.isdisjoint(roster.complete)
 
 
@@ -340,10 +364,16 @@ def test_the_same_fault_in_every_row_is_shown_a_thousand_times_and_then_counted(
 def test_samples_of_others_are_read(samples: Path, tell: Tell) -> None:
     figures = {}
     found = {}
-    for name in ("catalyst-moodle/Test_minimal_data_set.zip", "catalyst-moodle/oneroster_test_data.zip", "roster-hub/en", "roster-hub/ja/oneroster.zip"):
+    for name in (
+        "catalyst-moodle/Test_minimal_data_set.zip",
+        "catalyst-moodle/oneroster_test_data.zip",
+        "roster-hub/en",
+        "roster-hub/ja/oneroster.zip",
+    ):
         roster = read(samples / name)
         figures[name] = (
-            roster.dialect, roster.mode, len(roster.orgs), len(roster.sessions), len(roster.classes), len(roster.persons),
+            roster.dialect, roster.mode, len(roster.orgs), len(roster.sessions), len(roster.classes),
+            len(roster.persons),
             len(roster.memberships), len(roster.enrolments), len(roster.held),
         )  # fmt: skip
         found[name] = tell(roster)

@@ -67,20 +67,28 @@ def test_symlink_in_a_zip_or_a_folder_is_not_followed(oneroster: Make, zipped: Z
 def test_bombs_are_refused_before_they_are_unpacked(oneroster: Make, zipped: Zip, tell: Tell) -> None:
     small = Limits(files=10, total=1 << 20, ratio=100, ratio_from=1 << 16)
     sound = entries(oneroster({}))
-    assert codes(tell(read(zipped([*sound, ("courses.csv", b"0" * (1 << 19))]), limits=small))) == [("zip_ratio", "roster.zip")]
-    assert codes(tell(read(zipped([*sound, ("courses.csv", b"0" * (1 << 20))]), limits=small))) == [("package_size", "roster.zip")]
+    assert codes(tell(read(zipped([*sound, ("courses.csv", b"0" * (1 << 19))]), limits=small))) == [
+        ("zip_ratio", "roster.zip")
+    ]
+    assert codes(tell(read(zipped([*sound, ("courses.csv", b"0" * (1 << 20))]), limits=small))) == [
+        ("package_size", "roster.zip")
+    ]
     many = [*sound, *((f"{number}.csv", b"") for number in range(10))]
     assert codes(tell(read(zipped(many), limits=small))) == [("package_files", "roster.zip")]
 
 
-def test_nested_and_damaged_and_locked_zips_have_their_findings(oneroster: Make, zipped: Zip, tell: Tell, tmp_path: Path) -> None:
+def test_nested_and_damaged_and_locked_zips_have_their_findings(
+    oneroster: Make, zipped: Zip, tell: Tell, tmp_path: Path
+) -> None:
     inner = zipped(entries(oneroster({}))).read_bytes()
     nested = read(zipped([*entries(oneroster({})), ("inner.zip", inner)]))
     assert codes(tell(nested)) == [("zip_nested", "inner.zip")]
     (tmp_path / "cut.zip").write_bytes(inner[:-100])
     assert codes(tell(read(tmp_path / "cut.zip"))) == [("zip_broken", "cut.zip")]
     at = inner.index(b"orgs.csv") + 8
-    (tmp_path / "bad.zip").write_bytes(inner[:at] + bytes(byte ^ 255 for byte in inner[at : at + 20]) + inner[at + 20 :])
+    (tmp_path / "bad.zip").write_bytes(
+        inner[:at] + bytes(byte ^ 255 for byte in inner[at : at + 20]) + inner[at + 20 :]
+    )
     damaged = read(tmp_path / "bad.zip")
     assert ("zip_broken", "orgs.csv") in codes(tell(damaged))
     assert "org" not in damaged.complete
@@ -190,8 +198,14 @@ def test_findings_as_a_workbook_run_nothing(tmp_path: Path) -> None:
 def test_numbers_of_people_never_stand_in_a_finding() -> None:
     findings = Findings()
     for column in ("phone", "13912345678"):
-        for value in ("11010519491231002X", "x 11010519491231002x!", "１３９１２３４５６７８", "+8613912345678", "110105491231002"):
-            findings.add("header_unknown", file="users.csv", column=column, value=value)
+        for value in (
+            "11010519491231002X",
+            "x 11010519491231002x!",
+            "１３９１２３４５６７８",
+            "+8613912345678",
+            "110105491231002",
+        ):
+            findings.add("header_unknown", file="users.csv", column=column, value=value, place=1)
             findings.add("id_number_check", file="users.csv", column=column, value=value, secret=True)
     told = repr(findings.close())
     assert not any(number in told for number in ("49123100", "91234567", "９１２３４５"))

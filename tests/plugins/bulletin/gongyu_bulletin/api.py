@@ -11,7 +11,7 @@ from gongyu_bulletin.schemas import NewNotice, NoticeOut
 
 @get("/notices", permission="bulletin.notice.read", operation_id="bulletin_list_notices", summary="List notices")
 async def list_notices(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[NoticeOut]:
-    return await notices.page(await call.db(), orgs=call.orgs, limit=limit, cursor=cursor)
+    return await notices.NOTICES.page(call, limit=limit, cursor=cursor, orgs=call.orgs)
 
 
 @get(

@@ -1,38 +1,38 @@
 """Posting and reading notices: plain functions that take a session, testable without HTTP."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from gongyu.database.reading import within_orgs
 from gongyu.events.outbox import publish
 from gongyu.people.models import Org
 from gongyu.plugin import Context, Text
-from gongyu.web import Page, ProblemError, page_of
+from gongyu.web import Paged, ProblemError
 from gongyu_bulletin.events import NoticePosted
 from gongyu_bulletin.models import Notice
 from gongyu_bulletin.schemas import NewNotice, NoticeOut
 
 
-def _out(row: sa.Row[tuple[UUID, UUID, str, str, object]]) -> NoticeOut:
+def _out(row: Sequence[Any]) -> NoticeOut:
     return NoticeOut(*row)
 
 
-_SHOWN = sa.select(Notice.id, Notice.org_id, Notice.title, Notice.body, Notice.posted_at)
-
-
-async def page(
-    connection: AsyncConnection, *, orgs: frozenset[UUID] | None, limit: int, cursor: str | None
-) -> Page[NoticeOut]:
-    """The notices of the orgs somebody may read, oldest first."""
-    query = _SHOWN if orgs is None else _SHOWN.where(Notice.org_id.in_(orgs))
-    return await page_of(connection, query, key=[Notice.posted_at, Notice.id], row=_out, limit=limit, cursor=cursor)
+_VISIBLE = sa.select(Notice.id, Notice.org_id, Notice.title, Notice.body, Notice.posted_at).where(
+    within_orgs(Notice.org_id)
+)
+NOTICES = Paged(_VISIBLE, key=[Notice.posted_at, Notice.id], row=_out)
 
 
 async def read(connection: AsyncConnection, *, notice: UUID, orgs: frozenset[UUID] | None) -> NoticeOut:
-    query = _SHOWN.where(Notice.id == notice)
-    row = (await connection.execute(query if orgs is None else query.where(Notice.org_id.in_(orgs)))).first()
+    found = await connection.execute(
+        _VISIBLE.where(Notice.id == notice), {"orgs": None if orgs is None else list(orgs)}
+    )
+    row = found.first()
     if row is None:  # not there and not yours look the same
         raise ProblemError("not-found")
     return _out(row)

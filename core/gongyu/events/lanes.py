@@ -1,0 +1,115 @@
+"""A lane: work that is done key by key, each key by one runner at a time, when woken or when its time has come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from gongyu.events.clock import Clock, spread
+from gongyu.host.isolation import said
+
+__all__ = ["Lane"]
+
+log = structlog.get_logger("gongyu.worker")
+
+
+class Lane:
+    """Runs `run(key)` for woken keys, at most `width` of them at once and never two of one key.
+
+    A key woken while it runs is run once more afterwards, so no waking is lost; a key that asks to go on at once goes
+    to the end of the queue, so a long backlog of one does not make the others wait.
+
+    Args:
+        name: For the log.
+        run: Does what is due for a key; it may wake its own key, or set a time for it.
+        width: How many keys at once.
+        clock: What times are measured by.
+        horizon: Times further off are left to the sweep that passes by regularly anyway, so that the number of timers
+            does not grow with the number of districts.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[str], Awaitable[None]],
+        *,
+        width: int,
+        clock: Clock,
+        horizon: timedelta,
+    ) -> None:
+        self._name, self._run, self._width, self._clock, self._horizon = name, run, width, clock, horizon
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._queued: set[str] = set()
+        self._running: set[str] = set()
+        self._again: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._failures: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._serve(), name=f"{self._name} {n}") for n in range(self._width)]
+
+    async def stop(self, seconds: float) -> None:
+        """Take no new key, let the running ones end, and cut off what takes longer than this."""
+        self._closing = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for _ in self._tasks:
+            self._queue.put_nowait(None)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self, key: str) -> None:
+        """Something is to be done for this key now."""
+        if self._closing:
+            return
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._queue.put_nowait(key)
+
+    def at(self, key: str, moment: datetime | None) -> None:
+        """Something is to be done for this key then; an earlier time asked for before stands."""
+        if moment is None or self._closing:
+            return
+        wait = (moment - self._clock()).total_seconds()
+        if wait <= 0:
+            self.wake(key)
+            return
+        if wait > self._horizon.total_seconds():
+            return
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and timer.when() <= loop.time() + wait:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = loop.call_later(wait, self.wake, key)
+
+    async def _serve(self) -> None:
+        while (key := await self._queue.get()) is not None and not self._closing:
+            self._queued.discard(key)
+            self._running.add(key)
+            try:
+                await self._run(key)
+                self._failures.pop(key, None)
+            # The lane must outlive every trouble of one key, the database's absence above all.
+            except Exception as error:  # noqa: BLE001 - as said
+                failures = self._failures[key] = self._failures.get(key, 0) + 1
+                wait = min(0.5 * 2**failures, 20)
+                log.warning("will try again", lane=self._name, key=key, error=said(error), again_in=wait)
+                self.at(key, self._clock() + spread(wait))
+            finally:
+                self._running.discard(key)
+            if key in self._again:
+                self._again.discard(key)
+                self.wake(key)
