@@ -13,8 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import models as _access
+from gongyu.access.keys import KeyRing
 from gongyu.config import Config
 from gongyu.database import embedded, migrations
+from gongyu.database.data_folder import claim
 from gongyu.database.engine import Database, DatabaseUnfitError
 from gongyu.database.migrations import History
 from gongyu.database.signals import Signals
@@ -61,6 +63,7 @@ class Platform:
     registry: Registry
     signals: Signals
     dispatcher: Dispatcher
+    keys: KeyRing
     server: embedded.Embedded | None = None
 
     def state(self, slug: str) -> DistrictState:
@@ -119,14 +122,16 @@ def assemble(config: Config, *, host: Host | None = None, raise_hook_errors: boo
         raise_hook_errors: Let a failing hook fail the work instead of recording it (tests).
 
     Raises:
-        DataFolderError: With words for the operator.
+        DataFolderError, KeysError: With words for the operator.
         StartError: A plugin that nothing must be started with.
     """
     host = host or load_host(strict=config.strict)
+    claim(config.data)
+    keys = KeyRing.load(config)
     server = embedded.start(config.data) if config.database_url is None else None
     database = Database(server.url if server else config.database_url or "")
     dispatcher = Dispatcher(host.manager, None if raise_hook_errors else _Failures(database))
-    return Platform(config, database, host, Registry(database, host), Signals(database), dispatcher, server)
+    return Platform(config, database, host, Registry(database, host), Signals(database), dispatcher, keys, server)
 
 
 @asynccontextmanager

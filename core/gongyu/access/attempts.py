@@ -13,7 +13,7 @@ A name that does not exist counts like one that does. OWASP ASVS 5.0 6.3.1, GB/T
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -84,12 +84,11 @@ async def begin(
     Raises:
         TooManyAttemptsError: Nothing may be tried now; this one is not counted, or asking would prolong the wait.
     """
-    row = SignInAttempt.__table__
     who = keys.keyed_hash(district.slug, name.encode("utf-8", "replace"), purpose=b"sign_in.name")
     where = keys.keyed_hash(district.slug, _network(address).encode(), purpose=b"sign_in.address")
     attempt = Attempt(new_id())
     async with database.read(district) as connection:
-        await connection.execute(sa.insert(row).values(id=attempt.id, at=now, name=who, address=where))
+        await connection.execute(sa.insert(SignInAttempt).values(id=attempt.id, at=now, name=who, address=where))
         counts = (await connection.execute(_counts(who, where, now - limits.window))).one()
         stranger = counts.last_success is None
         if (
@@ -97,7 +96,7 @@ async def begin(
             or (stranger and counts.name > limits.name)
             or counts.address > limits.address + limits.earned * counts.welcome
         ):
-            await connection.execute(sa.delete(row).where(row.c.id == attempt.id))
+            await connection.execute(sa.delete(SignInAttempt).where(SignInAttempt.id == attempt.id))
             oldest = counts.oldest or now
             raise TooManyAttemptsError(max(oldest + limits.window - now, timedelta(seconds=1)))
     return attempt
@@ -113,7 +112,7 @@ async def forget_old(session: AsyncSession, *, now: datetime) -> None:
     await session.execute(sa.delete(SignInAttempt).where(SignInAttempt.at < kept))
 
 
-def _counts(who: bytes, where: bytes, since: datetime) -> sa.Select[tuple[int, int, int, int, datetime, datetime]]:
+def _counts(who: bytes, where: bytes, since: datetime) -> sa.Select[Any]:
     row = SignInAttempt.__table__.c
     own = sa.and_(row.name == who, row.address == where)
     last = sa.select(sa.func.max(row.at).label("at")).where(own, row.succeeded).cte("last_success")

@@ -19,6 +19,7 @@ import structlog
 from gongyu.access import tokens
 from gongyu.access.models import Account, ApiToken, WebSession
 from gongyu.access.principal import Membership, Principal
+from gongyu.access.relations import holds
 from gongyu.districts.registry import DistrictState
 from gongyu.people.models import Guardianship, Org, Person
 from gongyu.people.models import Membership as MembershipRow
@@ -43,20 +44,30 @@ def cookie_name(slug: str) -> str:
     return f"__Host-gongyu-{slug}"
 
 
-async def changed(platform: Platform, slug: str) -> None:
+async def changed(platform: Platform, slug: str, *, credential: str | None = None) -> None:
     """Forget who may do what in a district, here at once and everywhere within milliseconds.
 
     To be called after the commit that disabled an account, revoked a token, or began or ended memberships.
+
+    Args:
+        platform: Its signals.
+        slug: The district.
+        credential: Forget only this one (a sign-out), and let everybody else be remembered.
     """
+    payload = slug if credential is None else _key(slug, tokens.credential_digest(credential))
     for listener in platform.signals._listeners.get(TOPIC, ()):  # noqa: SLF001 - this process must not wait for its own echo
-        await listener(slug)
-    await platform.signals.send(TOPIC, slug)
+        await listener(payload)
+    await platform.signals.send(TOPIC, payload)
+
+
+def _key(slug: str, digest: bytes) -> str:
+    return f"{slug}:{digest.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     principal: Principal
-    generation: tuple[int, int]
+    generation: tuple[int, int, int]
     until: datetime
 
 
@@ -71,8 +82,9 @@ class Authenticator:
     def __init__(self, platform: Platform, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._platform = platform
         self._clock = clock
-        self._remembered: OrderedDict[tuple[str, bytes], _Remembered] = OrderedDict()
-        # What was read before a change and comes back after it carries an old generation and is not believed.
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        # By district and by credential: what was read before a change and comes back after it carries an old
+        # generation and is not believed.
         self._generations: dict[str, int] = {}
         self._everybody = 0
         self._notes: set[asyncio.Task[None]] = set()
@@ -104,15 +116,17 @@ class Authenticator:
 
     async def _known(self, district: District, text: str, query: sa.Select[Any]) -> Principal | None:
         now = self._clock()
-        key = (district.slug, tokens.credential_digest(text))
-        generation = (self._everybody, self._generations.get(district.slug, 0))
+        digest = tokens.credential_digest(text)
+        key = _key(district.slug, digest)
+        generations = self._generations
+        generation = (self._everybody, generations.get(district.slug, 0), generations.get(key, 0))
         live = self._platform.signals.connected.is_set()
         found = self._remembered.get(key)
         if found is not None:
             if live and found.generation == generation and now < found.until:
                 return found.principal
             del self._remembered[key]
-        loaded = await self._load(district, key[1], query, now)
+        loaded = await self._load(district, digest, query, now)
         if loaded is None:
             return None
         principal, until = loaded
@@ -158,11 +172,12 @@ class Authenticator:
         except (sa.exc.SQLAlchemyError, OSError) as error:
             log.warning("use not noted", district=district.slug, error=type(error).__name__)
 
-    async def _forget(self, slug: str) -> None:
-        if slug:
-            self._generations[slug] = self._generations.get(slug, 0) + 1
-        else:  # signals may have been missed
+    async def _forget(self, what: str) -> None:
+        if what and len(self._generations) < _MOST:
+            self._generations[what] = self._generations.get(what, 0) + 1
+        else:  # signals may have been missed, or there were too many to keep count
             self._everybody += 1
+            self._generations.clear()
             self._remembered.clear()
 
 
@@ -180,9 +195,7 @@ def _query(credential: sa.Subquery) -> sa.Select[Any]:
     held = (
         sa.select(MembershipRow.role, MembershipRow.org_id, MembershipRow.id)
         .join(credential, credential.c.person_id == MembershipRow.person_id)
-        .where(
-            MembershipRow.begins_on <= today, sa.or_(MembershipRow.ends_on.is_(None), MembershipRow.ends_on >= today)
-        )
+        .where(holds(MembershipRow, today))
         .cte("held")
     )
     below = sa.select(held.c.org_id.label("root"), held.c.org_id.label("org")).cte("below", recursive=True)
@@ -193,11 +206,7 @@ def _query(credential: sa.Subquery) -> sa.Select[Any]:
         .group_by(below.c.root)
         .subquery("reach")
     )
-    guards = sa.exists().where(
-        Guardianship.guardian_id == Person.id,
-        Guardianship.begins_on <= today,
-        sa.or_(Guardianship.ends_on.is_(None), Guardianship.ends_on >= today),
-    )
+    guards = sa.exists().where(Guardianship.guardian_id == Person.id, holds(Guardianship, today))
     return (
         sa.select(
             credential,

@@ -23,7 +23,7 @@ class AccessRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         code_days: How long a printed code can be used.
     """
 
-    password_policy: Literal["asvs", "mlps3"] = "asvs"
+    password_policy: Literal["asvs", "mlps3"] = "asvs"  # noqa: S105 - the name of a policy
     second_factor: bool = False
     idle_minutes: int = 30
     session_hours: int = 12

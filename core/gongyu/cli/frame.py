@@ -11,6 +11,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from gongyu.access.keys import KeysError
 from gongyu.config import Config
 from gongyu.database.data_folder import DataFolderError
 from gongyu.database.engine import DatabaseUnfitError
@@ -25,7 +26,6 @@ __all__ = ["WRONG_INPUT", "confirm", "console", "fail", "operator", "run", "say"
 T = TypeVar("T")
 #: Exit codes: 1, something is wrong; 2, what was given is wrong and nothing changed (as click's own usage errors).
 WRONG_INPUT = 2
-_KNOWN = (DataFolderError, DatabaseUnfitError, DistrictError, StartError, UnknownDistrictError)
 
 
 def say(text: Text, *, err: bool = False) -> None:
@@ -70,7 +70,7 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
             zh="插件 {name} 拒绝了：{cause}；什么都没有改变", en="plugin {name} refused: {cause}; nothing was changed"
         )
         fail(refused.format(name=error.plugin, cause=error.cause))
-    except (DataFolderError, DatabaseUnfitError, StartError) as error:
+    except (DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
         fail(error.text)
     except KeyboardInterrupt:
         fail(Text(zh="已中断", en="interrupted"), 130)

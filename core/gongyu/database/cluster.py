@@ -130,7 +130,7 @@ class Cluster:
                 if late:
                     _send(family, signal.SIGKILL)
                 else:
-                    _send(filter(_is_head, family), signal.SIGINT)  # "fast": ends the sessions, loses nothing
+                    _send(_heads(family), signal.SIGINT)  # "fast": ends the sessions, loses nothing
                 time.sleep(0.02)
 
     def _programs(self) -> Path:
@@ -280,12 +280,12 @@ class Cluster:
         last session before it stops, one whose socket was swept from the temporary folder.
         """
         family = self._family()
-        if not any(map(_is_head, family)):
+        if not _heads(family):
             _send(family, signal.SIGKILL)
         recorded = self._recorded()
         gone = recorded.status == "ready" and not (Path(recorded.socket) / SOCKET).exists()
         if gone or recorded.status == "stopping":
-            _send(filter(_is_head, family), signal.SIGINT)
+            _send(_heads(family), signal.SIGINT)
 
     def _recorded(self) -> Recorded:
         try:
@@ -328,12 +328,19 @@ def _major(postgres: Path) -> int:
     return int(re.findall(r"\d+", said)[0])
 
 
-def _is_head(process: psutil.Process) -> bool:
-    """The postmaster keeps its arguments to be seen; its children put a title over them."""
-    try:
-        return not process.cmdline()[0].startswith("postgres:")
-    except (psutil.Error, IndexError):
-        return False
+def _heads(family: list[psutil.Process]) -> list[psutil.Process]:
+    """The postmaster (or none): it keeps its arguments to be seen, and its children put a title over them.
+
+    A child that is just born has not yet done so, and must not get what is meant for its parent: to the checkpointer
+    SIGINT says that everybody else has gone, and PostgreSQL then waits for itself for ever.
+    """
+    heads = []
+    pids = {process.pid for process in family}
+    for process in family:
+        with contextlib.suppress(psutil.Error, IndexError):
+            if process.ppid() not in pids and not process.cmdline()[0].startswith("postgres:"):
+                heads.append(process)
+    return heads
 
 
 def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

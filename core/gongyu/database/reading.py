@@ -26,7 +26,7 @@ class Prepared:
     times and arrays; select jsonb through `Database.read` instead.
     """
 
-    def __init__(self, query: sa.Select[Any]) -> None:
+    def __init__(self, query: sa.Select[*tuple[Any, ...]]) -> None:
         self._query = query
         self._compiled: dict[str, tuple[str, Sequence[str]]] = {}
 
@@ -45,7 +45,7 @@ class Prepared:
         return self._compiled[schema]
 
 
-def within_orgs(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+def within_orgs(column: sa.SQLColumnExpression[Any]) -> sa.ColumnElement[bool]:
     """The filter of a verdict: `orgs` is bound to the orgs where a permission holds, or to NULL for everywhere."""
     orgs = sa.bindparam("orgs", type_=ARRAY(sa.Uuid()))
     return sa.or_(orgs.is_(None), column == sa.any_(orgs))

@@ -29,7 +29,6 @@ from gongyu.events.models import DeliveryRow, EventRow, WebhookRow
 from gongyu.events.outbound import CheckedNetwork
 from gongyu.events.relay import Delivered
 from gongyu.events.webhooks import Cipher, DisabledReason, UnknownWebhookError, signing_secrets
-from gongyu.host.isolation import said
 from gongyu.platform import Platform
 
 __all__ = ["SCHEDULE", "Answer", "Poster"]
@@ -179,7 +178,7 @@ class Poster:
         except TimeoutError:
             error = f"no answer within {TIMEOUT:.0f} s"
         except Exception as failure:  # noqa: BLE001 - whatever a stranger's address makes go wrong is that webhook's failure
-            error = said(failure)
+            error = f"{type(failure).__name__}: {failure}"[:300]
         return Answer(error=error, seconds=time.monotonic() - began)
 
     async def _record(

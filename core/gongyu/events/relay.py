@@ -233,7 +233,7 @@ async def _deliver(
         "reaction failed",
         district=state.district.slug,
         plugin=subscriber,
-        event=outcome.claimed.type,
+        event_type=outcome.claimed.type,
         event_id=str(event_id),
         attempt=outcome.marks["attempts"],
         error=outcome.marks["error"],

@@ -23,6 +23,7 @@ from gongyu.events.lanes import Lane
 from gongyu.events.outbox import TOPIC
 from gongyu.events.posting import Poster
 from gongyu.events.relay import BATCH, Backlog, deliver_due, fan_out, outlook
+from gongyu.host.isolation import said
 from gongyu.platform import Platform
 
 __all__ = ["Drained", "Worker", "drain"]
@@ -102,7 +103,7 @@ class Worker:
             try:
                 await self._sweep()
             except Exception as error:  # noqa: BLE001 - the database may be away; the next sweep, or its return, finds all
-                log.warning("sweep failed", error=f"{type(error).__name__}: {error}"[:300])
+                log.warning("sweep failed", error=said(error))
             # Processes that were started together must not look together.
             with contextlib.suppress(TimeoutError):
                 wait = self._sweep_every.total_seconds() * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
@@ -113,7 +114,7 @@ class Worker:
             try:
                 unfanned, backlogs = await outlook(self._platform, state, now=self._clock())
             except sa.exc.ProgrammingError as error:  # being dropped, or not migrated yet
-                log.warning("district cannot be looked at", district=slug, error=str(error.orig))
+                log.warning("district cannot be looked at", district=slug, error=said(error))
                 continue
             if unfanned:
                 self._events.wake(slug)

@@ -23,6 +23,25 @@ __all__ = ["ENTRY_POINT_GROUP", "Candidate", "Refusal", "find_candidates", "miss
 
 ENTRY_POINT_GROUP = "gongyu.plugins"
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
+#: Words the core uses itself: in addresses beside the plugins' own, in the command line, or as names of histories.
+RESERVED = frozenset(
+    {
+        "access",
+        "audit",
+        "core",
+        "db",
+        "demo",
+        "district",
+        "districts",
+        "docs",
+        "doctor",
+        "events",
+        "health",
+        "keys",
+        "me",
+    }
+    | {"openapi", "plugin", "plugins", "registry", "roster", "serve", "sessions", "tokens", "user", "users", "webhooks"}
+)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -106,7 +125,9 @@ def missing_requirements(distribution: metadata.Distribution) -> list[str]:
     return missing
 
 
-def _check(point: metadata.EntryPoint, *, doubled: bool) -> tuple[Text | None, PluginInfo | None]:
+def _check(  # noqa: PLR0911 - one way out for each reason to refuse
+    point: metadata.EntryPoint, *, doubled: bool
+) -> tuple[Text | None, PluginInfo | None]:
     if doubled:
         return Text(
             zh="有两个已安装的包都叫这个名字，无法判断该用哪个；请卸载其中一个",
@@ -116,11 +137,16 @@ def _check(point: metadata.EntryPoint, *, doubled: bool) -> tuple[Text | None, P
         info = _read_card(point.value)
     except _CardError as error:
         return error.text, None
-    if info.name != point.name or not _NAME.fullmatch(info.name):
+    if info.name != point.name or not _NAME.fullmatch(info.name) or info.name in RESERVED:
         return Text(
-            zh="名片上的名字 `{card}` 与入口点 `{point}` 不同，或不合规则 {rule}",
-            en="the name on its card, `{card}`, is not its entry point's, `{point}`, or breaks the rule {rule}",
+            zh="名片上的名字 `{card}` 与入口点 `{point}` 不同，或不合规则 {rule}，或由平台保留",
+            en="the name on its card, `{card}`, is not its entry point's, `{point}`, breaks the rule {rule}, "
+            "or is the platform's own word",
         ).format(card=info.name, point=point.name, rule=_NAME.pattern), None
+    if info.name in RESERVED:
+        return Text(zh="名字 `{name}` 由平台保留", en="the name `{name}` is the platform's own").format(
+            name=info.name
+        ), None
     try:
         fits = SpecifierSet(info.contract).contains(CONTRACT_VERSION)
     except InvalidSpecifier:

@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from gongyu.access.authenticate import Authenticator
 from gongyu.config import Config
 from gongyu.database.errors import meaning_of
+from gongyu.events.posting import Poster
 from gongyu.events.worker import Worker
 from gongyu.host import StartError
 from gongyu.host.dispatch import HookRefusedError
@@ -80,7 +81,7 @@ def create_app(platform: Platform, *, own: bool = False) -> Observe:
             sa.exc.DBAPIError: _database,
             Exception: _unexpected,
         },
-        lifespan=[_running(platform)] if own else [],
+        lifespan=[_running(platform, authenticator)] if own else [],
         openapi_config=None,  # it would bring pages of its own; `openapi.attach` gives the document alone
         request_max_body_size=MAX_BODY,
         logging_config=None,
@@ -91,12 +92,13 @@ def create_app(platform: Platform, *, own: bool = False) -> Observe:
     return Observe(app)
 
 
-def _running(platform: Platform) -> contextlib.AbstractAsyncContextManager[None]:
+def _running(platform: Platform, authenticator: Authenticator) -> contextlib.AbstractAsyncContextManager[None]:
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
         async with opened(platform):
             platform.signals.on("registry", platform.registry.renew)
-            worker = Worker(platform)
+            poster = Poster(platform, platform.keys)
+            worker = Worker(platform, poster=poster)
             await platform.signals.start()
             await worker.start()
             alive = asyncio.create_task(_keep_database_alive(platform), name="embedded database")
@@ -105,6 +107,8 @@ def _running(platform: Platform) -> contextlib.AbstractAsyncContextManager[None]
             finally:
                 alive.cancel()
                 await worker.stop()
+                await poster.close()
+                await authenticator.close()
                 await platform.signals.stop()
 
     return lifespan()

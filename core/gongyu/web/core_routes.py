@@ -7,8 +7,12 @@ import msgspec
 from litestar import Router, get
 
 from gongyu.access.rights import verdict
+from gongyu.checks import PluginFailure, plugin_failures
+from gongyu.events.admin import Line, backlogs
+from gongyu.events.jobs import JobLine, list_jobs
 from gongyu.plugin import Public, SignedIn
 from gongyu.web.call import Call
+from gongyu.web.webhook_routes import webhook_routes
 
 __all__ = ["core_routes"]
 
@@ -23,6 +27,8 @@ class DistrictOut(msgspec.Struct, frozen=True):
 
 
 class MembershipOut(msgspec.Struct, frozen=True):
+    """A role held today."""
+
     role: str
     org: UUID
 
@@ -34,6 +40,16 @@ class MeOut(msgspec.Struct, frozen=True):
     name: str
     memberships: list[MembershipOut]
     permissions: list[str]
+
+
+class HealthOut(msgspec.Struct, frozen=True):
+    """How a district is running: plugins on, plugins on but missing, failures, events that wait, jobs."""
+
+    enabled: list[str]
+    missing: list[str]
+    failures: list[PluginFailure]
+    events: list[Line]
+    jobs: list[JobLine]
 
 
 @get(
@@ -57,12 +73,8 @@ def read_district(call: Call) -> DistrictOut:
 )
 def read_me(call: Call) -> MeOut:
     person = call.principal
-    return MeOut(
-        person.person,
-        person.name,
-        [MembershipOut(membership.role, membership.org) for membership in person.memberships],
-        _permissions_of(call),
-    )
+    memberships = [MembershipOut(membership.role, membership.org) for membership in person.memberships]
+    return MeOut(person.person, person.name, memberships, _permissions_of(call))
 
 
 def _permissions_of(call: Call) -> list[str]:
@@ -73,5 +85,26 @@ def _permissions_of(call: Call) -> list[str]:
     ]
 
 
+@get(
+    "/health",
+    permission="district.health.read",
+    operation_id="read_health",
+    summary="How the district is running: failures of plugins, waiting events, scheduled work",
+)
+async def read_health(call: Call) -> HealthOut:
+    connection = await call.db()
+    return HealthOut(
+        list(call.state.enabled),
+        call.state.missing,
+        await plugin_failures(connection),
+        await backlogs(connection),
+        await list_jobs(connection, call.platform, call.state),
+    )
+
+
 def core_routes() -> Sequence[Router]:
-    return [Router("/api/v1/{district:str}", route_handlers=[read_district, read_me], tags=["district"])]
+    path = "/api/v1/{district:str}"
+    return [
+        Router(path, route_handlers=[read_district, read_me, read_health], tags=["district"]),
+        Router(path, route_handlers=[webhook_routes()]),
+    ]

@@ -66,7 +66,7 @@ class Gate:
         language = preferred_language(headers.get("accept-language"))
         call = Call(self._platform, state, person, found, plugin, language)
         extras(connection.scope)[CALL] = call
-        if connection.scope["method"] not in SAFE_METHODS and (header := headers.get("idempotency-key")):
+        if extras(connection.scope)["method"] not in SAFE_METHODS and (header := headers.get("idempotency-key")):
             await self._replay(call, connection, header)
 
     async def _replay(self, call: Call, connection: ASGIConnection[Any, Any, Any, Any], header: str) -> None:
@@ -76,7 +76,7 @@ class Gate:
                 "idempotency-key",
                 Text(zh="应为 1 到 255 个可见 ASCII 字符", en="1 to 255 visible ASCII characters are expected"),
             )
-        scope = connection.scope
+        scope = extras(connection.scope)
         body = await connection.body() if isinstance(connection, Request) else b""
         mark = idempotency.fingerprint(scope["method"], scope["path"], scope["query_string"], body)
         try:

@@ -40,7 +40,9 @@ class Paged(Generic[T]):
         row: Makes an item of a row.
     """
 
-    def __init__(self, query: sa.Select[Any], *, key: Sequence[Any], row: Callable[[asyncpg.Record], T]) -> None:
+    def __init__(
+        self, query: sa.Select[*tuple[Any, ...]], *, key: Sequence[Any], row: Callable[[asyncpg.Record], T]
+    ) -> None:
         ordered = query.order_by(*key).limit(sa.bindparam("rows", type_=sa.BigInteger()))
         after = sa.tuple_(*(sa.bindparam(f"after_{column.key}", type_=column.type) for column in key))
         self._first = Prepared(ordered)

@@ -51,8 +51,9 @@ async def _settle(call: Call, held: list[Message]) -> None:
         await session.rollback()
         return
     if call.idempotency_key is not None:
-        headers = {k.decode(): v.decode() for k, v in held[0].get("headers", ()) if k.lower() in _KEPT_HEADERS}
-        body = b"".join(message.get("body", b"") for message in held[1:])
+        start = extras(held[0])
+        headers = {k.decode(): v.decode() for k, v in start.get("headers", ()) if k.lower() in _KEPT_HEADERS}
+        body = b"".join(extras(message).get("body", b"") for message in held[1:])
         answer = idempotency.Answer(status, headers, body)
         await idempotency.keep(session, actor=call.actor, key=call.idempotency_key, answer=answer)
     await session.commit()

@@ -1,12 +1,13 @@
 """Three plugins that exist only here: `mouth` publishes, `ear` and `eye` react by writing down what they were told."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pluggy
 import pytest
@@ -16,6 +17,7 @@ from gongyu import hookspecs
 from gongyu.config import Config
 from gongyu.districts.registry import DistrictState
 from gongyu.events.outbox import publish_all, work
+from gongyu.events.worker import Worker
 from gongyu.host import Host, Plugin
 from gongyu.platform import Platform, open_platform
 from gongyu.plugin import Context, Event, Job, Occurrence, PluginInfo, Subscription, Text
@@ -23,6 +25,17 @@ from gongyu.testing.plugin import MakeDistrict
 
 NOTHING = Text(zh="测试", en="test")
 ALL = "[plugins.mouth]\n[plugins.ear]\n[plugins.eye]\n"
+
+#: Where reactions write; without any key of their own, so that a reaction that happened twice stands there twice.
+NOTEBOOK = sa.Table(
+    "heard",
+    sa.MetaData(),
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("who", sa.Text),
+    sa.Column("subject", sa.Text),
+    sa.Column("number", sa.BigInteger),
+    sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.clock_timestamp()),
+)
 
 
 class Said(Event, frozen=True, kw_only=True):
@@ -53,25 +66,25 @@ class Clock:
 Behaviour = Callable[[Context, Occurrence], Awaitable[None]]
 
 
-async def write_down(context: Context, occurrence: Occurrence) -> None:
-    note = sa.text(f"INSERT INTO {context.district.schema}.heard (who, subject, number) VALUES ('ear', :subject, :number)")
-    await context.session.execute(note, {"subject": occurrence.subject, "number": occurrence.data["number"]})
+async def write_down(context: Context, occurrence: Occurrence, who: str = "ear") -> None:
+    note = {"who": who, "subject": occurrence.subject, "number": occurrence.data["number"]}
+    await context.session.execute(sa.insert(NOTEBOOK).values(note))
 
 
 @dataclass
-class Cast:
+class Actors:
     """The plugins, and what a test changes about them."""
 
     ear: Behaviour = write_down
-    eye: Behaviour = write_down
     jobs: tuple[Job, ...] = ()
+    job: Callable[[Context], Awaitable[None]] | None = None
 
     def host(self, *names: str) -> Host:
         async def hear(context: Context, occurrence: Occurrence) -> None:
             await self.ear(context, occurrence)
 
         async def see(context: Context, occurrence: Occurrence) -> None:
-            await self.eye(context, occurrence)
+            await write_down(context, occurrence, "eye")
 
         said = Said.type
         plugins = {
@@ -99,12 +112,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def actors() -> Cast:
-    return Cast()
+def actors() -> Actors:
+    return Actors()
 
 
 @pytest.fixture
-def host(actors: Cast) -> Host:
+def host(actors: Actors) -> Host:
     return actors.host()
 
 
@@ -135,23 +148,38 @@ async def ezhou(make_district: MakeDistrict, platform: Platform) -> DistrictStat
 
 
 async def make_notebook(platform: Platform, state: DistrictState) -> None:
-    """Where reactions write; without any key, so that a reaction that happened twice stands there twice."""
     async with platform.database.owner.begin() as connection:
-        await connection.execute(
-            sa.text(
-                f"CREATE TABLE {state.district.schema}.heard (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-                "who text, subject text, number bigint, at timestamptz DEFAULT clock_timestamp())"
-            )
-        )
+        there = await connection.execution_options(schema_translate_map={None: state.district.schema})
+        await there.run_sync(NOTEBOOK.metadata.create_all)
 
 
 async def heard(platform: Platform, state: DistrictState, who: str = "ear") -> list[tuple[str, int]]:
     """What was written down, in the order of writing."""
-    notes = sa.text(f"SELECT subject, number FROM {state.district.schema}.heard WHERE who = :who ORDER BY id")
+    notes = sa.select(NOTEBOOK.c.subject, NOTEBOOK.c.number).where(NOTEBOOK.c.who == who).order_by(NOTEBOOK.c.id)
     async with platform.database.read(state.district) as connection:
-        return [(row.subject, row.number) for row in await connection.execute(notes, {"who": who})]
+        return [(row.subject, row.number) for row in await connection.execute(notes)]
 
 
 async def say(platform: Platform, state: DistrictState, *said: tuple[str, int]) -> None:
     async with work(platform, state) as session:
         await publish_all(session, [(Said(number=number), subject) for subject, number in said])
+
+
+@asynccontextmanager
+async def at_work(platform: Platform, **options: Any) -> AsyncGenerator[Worker]:  # noqa: ANN401 - the worker's own
+    """The background work of a server process; it sweeps when it starts, and then not unless told."""
+    platform.signals.on("registry", platform.registry.renew)
+    worker = Worker(platform, **({"sweep": timedelta(hours=1)} | options))
+    await platform.signals.start()
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+        await platform.signals.stop()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - what is waited for happens in the database
+            await asyncio.sleep(0.02)

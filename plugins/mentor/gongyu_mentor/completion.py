@@ -18,7 +18,6 @@ def fill_free_seats(
     assignment: Sequence[int],
     capacities: Sequence[int],
     draw: Sequence[int],
-    lottery: Sequence[int],
     eligible: Sequence[AbstractSet[int]] | None,
     fit: Sequence[Mapping[int, int]] | None,
 ) -> list[int]:
@@ -31,7 +30,7 @@ def fill_free_seats(
     if eligible is None:
         _emptiest_first(waiting, final, loads, capacities, draw, fit)
         return final
-    seats = _FreeSeats(loads=loads, capacities=capacities, draw=draw, lottery=lottery, eligible=eligible)
+    seats = _FreeSeats(loads=loads, capacities=capacities, draw=draw, eligible=eligible)
     for student in waiting:
         seats.place(student, wishes=fit[student] if fit is not None else {})
     for mentor, students in seats.given.items():
@@ -77,7 +76,8 @@ class _FreeSeats:
 
     Only students placed in this phase step aside, and only for seats they did not list either. Successive shortest
     paths end in the most even of the largest placements; once placed, always placed, so whoever waits first has
-    precedence where not all can be placed.
+    precedence where not all can be placed. The order is that of the draw and of
+    waiting, never that of numbers.
     """
 
     def __init__(
@@ -86,11 +86,10 @@ class _FreeSeats:
         loads: list[int],
         capacities: Sequence[int],
         draw: Sequence[int],
-        lottery: Sequence[int],
         eligible: Sequence[AbstractSet[int]],
     ) -> None:
         self._loads, self._capacities, self._draw = loads, capacities, draw
-        self._lottery, self._eligible = lottery, eligible
+        self._eligible = eligible
         with_room = (mentor for mentor, load in enumerate(loads) if load < capacities[mentor])
         self.given: dict[int, list[int]] = {mentor: [] for mentor in sorted(with_room, key=draw.__getitem__)}
 
@@ -130,10 +129,6 @@ class _FreeSeats:
                     frontier += reached
                     unreached = [mentor for mentor in unreached if mentor not in allowed]
             steps.update(dict.fromkeys(frontier, distance))
-            seekers = [
-                (other, mentor)
-                for mentor in frontier
-                for other in sorted(self.given[mentor], key=self._lottery.__getitem__)
-            ]
+            seekers = [(other, mentor) for mentor in frontier for other in self.given[mentor]]
             distance += 1
         return came_from, steps

@@ -200,7 +200,6 @@ def solve(snapshot: Snapshot, *, complete: bool = True) -> Result:
             assignment=stable,
             capacities=capacities,
             draw=snapshot.mentor_lottery,
-            lottery=snapshot.lottery,
             eligible=snapshot.eligible,
             fit=snapshot.fit,
         )

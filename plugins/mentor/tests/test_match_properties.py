@@ -1,6 +1,7 @@
 """One test for each property the mechanism promises, on random markets with reserves and rules."""
 
 from functools import partial
+from itertools import product
 from random import Random
 
 import msgspec
@@ -33,6 +34,7 @@ def markets(*, students: int = 9, mentors: int = 4, rules: bool | None = None) -
         mentors=st.integers(1, mentors),
         rules=st.booleans() if rules is None else st.just(rules),
         reserves=st.sampled_from([True, True, False]),
+        choices=st.sampled_from([1, 4]),
     )
 
 
@@ -99,8 +101,8 @@ def test_everybody_is_covered_when_seats_suffice_and_nobody_is_displaced(market:
 def test_completion_prefers_the_emptiest_then_what_suits_then_the_draw(market: Small, random: Random) -> None:
     """The first in turn, with and without rules, against the sentence itself; suiting never outweighs the load."""
     fit = [{m: random.randint(0, 2) for m in market.mentors if random.randrange(3)} for _ in market.students]
-    for rules in (market, changed(market, allowed=None)):
-        snapshot = msgspec.structs.replace(rules.snapshot(), fit=fit)
+    for rules, suits in product((market, changed(market, allowed=None)), (fit, None)):
+        snapshot = msgspec.structs.replace(rules.snapshot(), fit=suits)
         result = solve(snapshot)
         assert verify(snapshot, result) == []
         waiting = [s for s in rules.students if result.stable[s] == NOBODY]
@@ -108,7 +110,10 @@ def test_completion_prefers_the_emptiest_then_what_suits_then_the_draw(market: S
         first = min(waiting, key=lambda s: (s not in rules.group, rules.lottery(s)), default=NOBODY)
         open_to_first = [m for m in rules.mentors if loads[m] < result.capacities[m] and rules.may(first, m)]
         if len(waiting) == 1 and open_to_first:
-            best = min(open_to_first, key=lambda m: (loads[m], -fit[first].get(m, 0), rules.mentor_lottery[m]))
+            best = min(
+                open_to_first,
+                key=lambda m: (loads[m], -(suits[first].get(m, 0) if suits else 0), rules.mentor_lottery[m]),
+            )
             assert result.final[first] == best
 
 
@@ -159,6 +164,12 @@ def test_with_rules_completion_is_largest_most_even_and_explains_who_is_left(mar
     everywhere = most_placed(market, list(market.students), result.capacities)
     assert bool(result.shortages) == (len(everywhere[0]) < len(market.lists))
     assert sum(shortage.missing for shortage in result.shortages) == len(market.lists) - len(everywhere[0])
+    if result.lifted and not result.shortages:
+        lower = [min(most, wanted + result.lifted - 1) for wanted, most in zip(market.soft, market.hard, strict=True)]
+        assert len(most_placed(market, list(market.students), lower)[0]) < len(market.lists), "the least lift"
+    for shortages in (result.shortages, result.exceptions):
+        together = [m for shortage in shortages for m in shortage.mentors or [NOBODY]]
+        assert len(together) == len(set(together)), "who competes for the same seats is one group"
     for shortages, seats in ((result.shortages, result.capacities), (result.exceptions, free)):
         for shortage in shortages:
             open_to_them = {m for s in shortage.students for m in market.mentors if market.may(s, m) and seats[m]}
@@ -222,8 +233,8 @@ def renamed(market: Small, students: list[int], mentors: list[int]) -> Small:
     )
 
 
-@examples(max_examples=600)
-@given(markets(), dice)
+@examples(max_examples=1000)
+@given(markets(students=14, mentors=6), dice)
 def test_neither_the_order_of_rows_nor_names_matter(market: Small, random: Random) -> None:
     students = random.sample(list(market.students), len(market.lists))
     mentors = random.sample(list(market.mentors), len(market.soft))

@@ -1,6 +1,5 @@
 """The tables of a package, opened once: detection looks at the first rows, reading goes on from there."""
 
-from collections.abc import Iterator
 from itertools import chain, islice
 
 from gongyu.people.roster.findings import Findings
@@ -64,14 +63,5 @@ class Tables:
             return []
 
     def close(self) -> None:
-        """Ends what detection opened and nobody read."""
-        for sheets in self._open.values():
-            for sheet in sheets:
-                _exhaust(sheet.rows)
+        """Lets go of what detection opened and nobody read."""
         self._open.clear()
-
-
-def _exhaust(rows: Iterator[tuple[int, Cells | None]]) -> None:
-    close = getattr(rows, "close", None)
-    if close is not None:
-        close()

@@ -1,6 +1,6 @@
 """Posting and reading notices: plain functions that take a session, testable without HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from gongyu_bulletin.models import Notice
 from gongyu_bulletin.schemas import NewNotice, NoticeOut
 
 
-def _out(row: Sequence[Any]) -> NoticeOut:
+def _out(row: Iterable[Any]) -> NoticeOut:
     return NoticeOut(*row)
 
 

@@ -1,0 +1,130 @@
+"""Rights that follow from a relation, answered by SQL: lists are filtered in the query, never after it.
+
+Each relation is a selectable of student ids, for `WHERE student_id IN (...)`. A relation that ended yesterday gives
+nothing today.
+"""
+
+from datetime import date
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from gongyu.access.principal import Principal
+from gongyu.access.rights import Verdict, verdict
+from gongyu.people.models import ClassGroup, Enrolment, Guardianship, Membership, Person
+from gongyu.plugin import Permission
+from gongyu.text import Text
+
+__all__ = ["Students", "Why", "belongs", "guardian_of", "holds", "homeroom_teacher_of", "oneself", "students_in", "why"]
+
+#: Student ids, to be put into a query.
+Students = sa.Select[UUID]
+
+
+def holds(
+    table: type[Guardianship | Membership | Enrolment], today: date | sa.BindParameter[date]
+) -> sa.ColumnElement[bool]:
+    """A period that is on today, its last day included."""
+    return sa.and_(table.begins_on <= today, sa.or_(table.ends_on.is_(None), table.ends_on >= today))
+
+
+def guardian_of(principal: Principal, *, today: date) -> Students:
+    """Their children. Not those whom they may not contact: a court said so, and nobody is seen by blood alone."""
+    return sa.select(Guardianship.student_id).where(
+        Guardianship.guardian_id == principal.person, Guardianship.contact_allowed, holds(Guardianship, today)
+    )
+
+
+def homeroom_teacher_of(principal: Principal, *, today: date) -> Students:
+    """The pupils of the classes they are 班主任 of."""
+    teacher = aliased(Enrolment)
+    return (
+        sa.select(Enrolment.person_id)
+        .join(teacher, teacher.class_id == Enrolment.class_id)
+        .join(ClassGroup, ClassGroup.id == Enrolment.class_id)
+        .where(
+            Enrolment.role == "student",
+            holds(Enrolment, today),
+            teacher.person_id == principal.person,
+            teacher.role == "teacher",
+            teacher.is_primary,
+            holds(teacher, today),
+            ClassGroup.type == "homeroom",
+            sa.or_(ClassGroup.ended_on.is_(None), ClassGroup.ended_on >= today),
+        )
+    )
+
+
+def oneself(principal: Principal, *, today: date) -> Students:
+    """The pupil's own."""
+    return sa.select(Membership.person_id).where(
+        Membership.person_id == principal.person, Membership.role == "student", holds(Membership, today)
+    )
+
+
+def students_in(given: Verdict, *, today: date) -> Students:
+    """The pupils of the orgs a verdict holds for."""
+    found = sa.select(Membership.person_id).where(Membership.role == "student", holds(Membership, today))
+    if not given.allowed:
+        return found.where(sa.false())
+    return found if given.orgs is None else found.where(Membership.org_id.in_(given.orgs))
+
+
+def belongs(today: date) -> sa.ColumnElement[bool]:
+    """Of a row of `Person`: still somebody here, by a membership or a child. Whoever is not cannot come in."""
+    return sa.and_(
+        sa.or_(Person.ended_on.is_(None), Person.ended_on >= today),
+        sa.or_(
+            sa.exists().where(Membership.person_id == Person.id, holds(Membership, today)),
+            sa.exists().where(Guardianship.guardian_id == Person.id, holds(Guardianship, today)),
+        ),
+    )
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """For `gongyu access why`: the verdict, and what there is between the two people.
+
+    Attributes:
+        allowed: Whether the permission lets the principal at this subject by role and org; what a plugin grants by
+            relation is its own to say, and the relations below are what it goes by.
+        ground: Why, or why not.
+        relations: Each relation that holds today.
+    """
+
+    allowed: bool
+    ground: Text
+    relations: tuple[Text, ...]
+
+
+async def why(
+    session: AsyncSession, principal: Principal, permission: Permission, subject: UUID, *, today: date
+) -> Why:
+    """Explain what a person may do with a permission about another person.
+
+    Args:
+        session: The district's.
+        principal: Who would act, with their memberships and scopes.
+        permission: What they would do.
+        subject: About whom.
+        today: The district's date.
+    """
+    given = verdict(principal, permission)
+    orgs = [sa.true()] if given.orgs is None else [Membership.org_id.in_(given.orgs)]
+    relations = {
+        Text(zh="监护人", en="guardian"): guardian_of(principal, today=today),
+        Text(zh="班主任", en="homeroom teacher"): homeroom_teacher_of(principal, today=today),
+        Text(zh="本人", en="oneself"): sa.select(Person.id).where(Person.id == principal.person),
+    }
+    within = sa.exists().where(Membership.person_id == subject, holds(Membership, today), *orgs)
+    asked = [within, *(sa.literal(subject).in_(students) for students in relations.values())]
+    inside, *held = (await session.execute(sa.select(*asked))).one()
+    ground = given.ground
+    if given.allowed and not inside:
+        ground = Text(
+            zh="{ground}，但对方现在不属于该范围", en="{ground}, but the subject is not within it today"
+        ).format(ground=given.ground)
+    found = tuple(text for text, true in zip(relations, held, strict=True) if true)
+    return Why(allowed=given.allowed and bool(inside), ground=ground, relations=found)
