@@ -40,9 +40,13 @@ format: $(STAMP) ## put the code into the house format
 bench: $(STAMP) ## how fast, as ratios to a limit in the same run (by hand; never asserted); BENCH='name …'
 	@$(BIN)/python -m benchmarks $(BENCH)
 
+# Our own distributions are no packages of a registry: only what they need from others goes into the lock.
 lock: $(STAMP) ## pin the dependencies anew, with hashes and without index addresses
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		$(addsuffix pyproject.toml,$(DISTRIBUTIONS)) --group pyproject.toml:dev -o requirements.lock
+	@$(BIN)/python -c 'import sys, tomllib; \
+	read = [tomllib.load(open(file, "rb")) for file in sys.argv[1:]]; \
+	needs = [need for t in read for need in t.get("project", {}).get("dependencies", []) + t.get("dependency-groups", {}).get("dev", [])]; \
+	print("\n".join(need for need in needs if not need.startswith("gongyu")))' pyproject.toml $(addsuffix pyproject.toml,$(DISTRIBUTIONS)) \
+	| $(BIN)/uv pip compile - --quiet $(LOCK_ARGS) --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
 
 clean: ## remove the environment and what the tools left (never ./var, where data lives)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

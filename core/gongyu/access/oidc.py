@@ -8,14 +8,14 @@ welcome them back.
 import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Any, Final, cast
+from urllib.parse import quote_plus, urlencode
 
 import httpx
 import msgspec
-from authlib.common.security import generate_token
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from authlib.oidc.core import CodeIDToken
+from authlib.common.security import generate_token  # type: ignore[import-untyped]  # it carries no types
+from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]  # as above
+from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]  # as above
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -28,7 +28,7 @@ __all__ = ["Departure", "Identity", "OidcClient", "OidcError", "OidcProvider"]
 _CONTEXT: Final = b"oidc.departure"
 _AWAY: Final = timedelta(minutes=10)
 #: Signatures that only the provider can make; never `none`, and no HMAC, whose key the browser's client might know.
-_ALGORITHMS: Final = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+_ALGORITHMS: Final = ["RS256", "PS256", "ES256", "ES384"]
 _LEEWAY: Final = 60
 
 
@@ -188,8 +188,8 @@ class OidcClient:
             "code_verifier": travel.verifier,
             "client_id": self._provider.client_id,
         }
-        secret = self._provider.client_secret
-        basic = httpx.BasicAuth(self._provider.client_id, secret) if secret else None
+        name, secret = quote_plus(self._provider.client_id), quote_plus(self._provider.client_secret)  # RFC 6749 2.3.1
+        basic = httpx.BasicAuth(name, secret) if secret else httpx.USE_CLIENT_DEFAULT
         try:
             answer = await self._http.post(metadata.token_endpoint, data=form, auth=basic, follow_redirects=False)
         except httpx.HTTPError as error:
@@ -231,7 +231,7 @@ class OidcClient:
             ) from None
         if not isinstance(claims["sub"], str) or not claims["sub"]:
             raise _wrong("身份令牌没有 sub", "the identity token has no subject")
-        return claims
+        return cast("Mapping[str, Any]", claims)
 
     async def _get(self, url: str) -> bytes:
         try:

@@ -111,7 +111,7 @@ async def end(session: AsyncSession, *, cookie: str, now: datetime) -> UUID | No
 
 
 async def end_all(session: AsyncSession, *, person: UUID, staged_only: bool = False) -> None:
-    """End every session of a person, or only those half-way in. The caller calls `authenticate.changed` after commit."""
+    """End a person's sessions, or only those half-way in. The caller calls `authenticate.changed` after commit."""
     living = sa.update(WebSession).where(WebSession.person_id == person, WebSession.ended_at.is_(None))
     if staged_only:
         living = living.where(WebSession.needs != "")

@@ -30,7 +30,7 @@ from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["SignIn", "SignInRefusedError", "SignedInAs", "Visitor"]
+__all__ = ["SignIn", "SignInRefusedError", "SignedInAs", "Visitor", "day_of"]
 
 
 class SignInRefusedError(Exception):
@@ -69,8 +69,11 @@ class SignIn:
     """The door of the deployment: one for each process."""
 
     platform: Platform
-    keys: KeyRing
     passwords: Passwords
+
+    @property
+    def keys(self) -> KeyRing:
+        return self.platform.keys
 
     async def by_password(
         self, district: District, rules: AccessRules, visitor: Visitor, *, username: str, password: str, now: datetime
@@ -83,9 +86,9 @@ class SignIn:
         """
         name = accounts.folded(username)
         database = self.platform.database
-        attempt = await attempts.begin(database, district, keys=self.keys, name=name, address=visitor.address, now=now)
+        attempt = await self._attempt(district, visitor, name, now)
         held = (
-            sa.select(Account.person_id, Account.password, Account.state, belongs(_today(district, now)).label("here"))
+            sa.select(Account.person_id, Account.password, Account.state, belongs(day_of(district, now)).label("here"))
             .join(Person, Person.id == Account.person_id)
             .where(Account.username == name)
         )
@@ -133,19 +136,23 @@ class SignIn:
         Raises:
             SignInRefusedError: Bound to nobody, or to somebody who may not come in.
             CodeError: The code opens nothing.
+            TooManyAttemptsError: Too many wrong codes.
         """
-        async with self.platform.database.work(district) as session:
-            person = await self._bound(session, identity, code, now)
-            if person is not None and not await self._may_enter(session, person, _today(district, now)):
-                person = None
-            if person is not None:
+        attempt = None
+        if code is not None:
+            name = f"code {codes.canonical(code)}"
+            attempt = await self._attempt(district, visitor, name, now)
+        try:
+            async with self.platform.database.work(district) as session:
+                person = await self._person_of(session, identity, code, now)
                 await _ensure_account(session, person)
+                if attempt is not None:
+                    await attempts.succeeded(session, attempt)
                 through = await self._through(session, rules, visitor, person, method="oidc", now=now)
-                await session.commit()
-                return await self._let_go(district, visitor, through)
-            await session.rollback()
-        await self._refused(district, visitor, subject="", method="oidc")
-        raise SignInRefusedError
+        except SignInRefusedError:
+            await self._refused(district, visitor, subject="", method="oidc")
+            raise
+        return await self._let_go(district, visitor, through)
 
     async def by_second_factor(
         self, district: District, rules: AccessRules, visitor: Visitor, *, code: str, now: datetime
@@ -158,37 +165,25 @@ class SignIn:
         """
         database = self.platform.database
         async with database.work(district) as session:
-            stage = await sessions.staged(session, cookie=visitor.cookie, now=now)
-        if stage is None or stage.needs != "totp":
-            raise SignInRefusedError
+            stage = await self._stage(session, visitor, "totp", now)
         try:
-            attempt = await attempts.begin(
-                database,
-                district,
-                keys=self.keys,
-                name=f"second factor of {stage.person}",
-                address=visitor.address,
-                now=now,
-                limits=attempts.SECOND_FACTOR,
-            )
+            name = f"second factor of {stage.person}"
+            attempt = await self._attempt(district, visitor, name, now, attempts.SECOND_FACTOR)
         except attempts.TooManyAttemptsError:
             async with database.work(district) as session:
                 await sessions.end_all(session, person=stage.person, staged_only=True)
             raise
-        async with database.work(district) as session:
-            again = await sessions.staged(session, cookie=visitor.cookie, now=now)
-            right = again == stage and await second_factor.passes(
-                session, keys=self.keys, person=stage.person, code=code, now=now
-            )
-            if right:
+        try:
+            async with database.work(district) as session:
+                await self._pass(session, visitor, code, now)
                 await attempts.succeeded(session, attempt)
                 through = await self._through(
                     session, rules, visitor, stage.person, method=stage.method, factor=True, now=now
                 )
-                await session.commit()
-                return await self._let_go(district, visitor, through)
-        await self._refused(district, visitor, subject=f"person:{stage.person}", method="second factor")
-        raise SignInRefusedError
+        except SignInRefusedError:
+            await self._refused(district, visitor, subject=f"person:{stage.person}", method="second factor")
+            raise
+        return await self._let_go(district, visitor, through)
 
     async def propose_second_factor(self, district: District, visitor: Visitor, *, issuer: str, now: datetime) -> str:
         """The address for the authenticator app, for a session that needs `totp_setup`."""
@@ -260,7 +255,7 @@ class SignIn:
         district: District = session.info["district"]
         account = (await session.execute(sa.select(Account).where(Account.person_id == person))).scalar_one()
         held = sa.select(Membership.role).where(
-            Membership.person_id == person, holds(Membership, _today(district, now))
+            Membership.person_id == person, holds(Membership, day_of(district, now))
         )
         roles = (await session.execute(held)).scalars().all()
         needs = _needs(account, roles, rules, method=method, factor=factor, now=now)
@@ -275,6 +270,24 @@ class SignIn:
         await audit.record(session, action=action, actor=f"person:{person}", details=details)
         return SignedInAs(person=person, cookie=cookie, needs=needs)
 
+    async def _attempt(
+        self,
+        district: District,
+        visitor: Visitor,
+        name: str,
+        now: datetime,
+        limits: attempts.Limits = attempts.PASSWORD,
+    ) -> attempts.Attempt:
+        return await attempts.begin(
+            self.platform.database,
+            district,
+            keys=self.keys,
+            name=name,
+            address=visitor.address,
+            now=now,
+            limits=limits,
+        )
+
     async def _let_go(self, district: District, visitor: Visitor, through: SignedInAs) -> SignedInAs:
         """After commit: the cookie they came with is worth nothing any more, in any process."""
         if visitor.cookie is not None:
@@ -287,28 +300,34 @@ class SignIn:
             raise SignInRefusedError
         return stage
 
-    async def _bound(self, session: AsyncSession, identity: Identity, code: str | None, now: datetime) -> UUID | None:
+    async def _pass(self, session: AsyncSession, visitor: Visitor, code: str, now: datetime) -> None:
+        stage = await self._stage(session, visitor, "totp", now)
+        if not await second_factor.passes(session, keys=self.keys, person=stage.person, code=code, now=now):
+            raise SignInRefusedError
+
+    async def _person_of(self, session: AsyncSession, identity: Identity, code: str | None, now: datetime) -> UUID:
         key = {"issuer": identity.issuer, "subject": identity.subject}
         held = sa.select(ExternalIdentity.person_id).filter_by(**key)
         person: UUID | None = (await session.execute(held)).scalar_one_or_none()
-        if person is not None:
-            return person
-        if code is not None:
-            person = await codes.use(session, keys=self.keys, kind="activation", code=code, now=now)
-        elif identity.sourced_id is not None:
-            known = sa.select(Person.id).where(Person.sourced_id == identity.sourced_id)
-            person = (await session.execute(known)).scalar_one_or_none()
         if person is None:
-            return None
-        await session.execute(sa.insert(ExternalIdentity).values(person_id=person, **key))
-        actor = f"person:{person}"
-        await audit.record(session, action="identity.bound", actor=actor, subject=actor, details=key)
-        return person
-
-    async def _may_enter(self, session: AsyncSession, person: UUID, today: date) -> bool:
+            if code is not None:
+                person = await codes.use(session, keys=self.keys, kind="activation", code=code, now=now)
+            elif identity.sourced_id is not None:
+                known = sa.select(Person.id).where(Person.sourced_id == identity.sourced_id)
+                person = (await session.execute(known)).scalar_one_or_none()
+            if person is None:
+                raise SignInRefusedError
+            bound = insert(ExternalIdentity).values(person_id=person, **key).on_conflict_do_nothing()
+            if (await session.execute(bound.returning(ExternalIdentity.person_id))).first() is None:
+                raise SignInRefusedError  # bound by another request a moment ago: begin again
+            actor = f"person:{person}"
+            await audit.record(session, action="identity.bound", actor=actor, subject=actor, details=key)
+        district: District = session.info["district"]
         closed = sa.exists().where(Account.person_id == person, Account.state != "active")
-        held = sa.select(Person.id).where(Person.id == person, belongs(today), ~closed)
-        return (await session.execute(held)).first() is not None
+        enters = sa.select(Person.id).where(Person.id == person, belongs(day_of(district, now)), ~closed)
+        if (await session.execute(enters)).first() is None:
+            raise SignInRefusedError
+        return person
 
     async def _refused(self, district: District, visitor: Visitor, *, subject: str, method: str) -> None:
         details = {"method": method, "address": visitor.address}
@@ -349,5 +368,6 @@ def _needs(
     return ""
 
 
-def _today(district: District, now: datetime) -> date:
+def day_of(district: District, now: datetime) -> date:
+    """The district's date: periods begin and end by it."""
     return now.astimezone(ZoneInfo(district.timezone)).date()

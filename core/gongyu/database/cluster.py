@@ -28,7 +28,8 @@ from gongyu.database.system_user import Account, account_for, let_in, may_enter,
 __all__ = ["FAREWELL", "PATIENCE", "Cluster"]
 
 PATIENCE = 300.0  # seconds: recovery after a crash reads up to max_wal_size, maybe from a slow disk
-FAREWELL = 60.0  # seconds for an orderly stop; then it is killed, which loses nothing either
+FAREWELL = 20.0  # seconds for an orderly stop; then it is killed, which loses nothing either
+SETTLING = 5.0  # seconds before a stop that a recovery may have
 ATTEMPTS = 3  # somebody may kill it while it starts; if it ends three times it does so by itself
 LONGEST_SOCKET = 103  # bytes: sun_path of macOS; Linux has 107
 LARGEST_LOG = 10_000_000  # bytes
@@ -94,7 +95,7 @@ class Cluster:
     def bring_up(self) -> bool:
         """Until it answers; True if it had to be started."""
         launches = 0
-        deadline = time.monotonic() + PATIENCE
+        begun = time.monotonic()
         self.bin = self._programs()
         while True:
             with open_file(self._folder / "postgresql.lock") as lock:
@@ -105,8 +106,9 @@ class Cluster:
                     launches += 1
             if self._answers():
                 return launches > 0
-            self._help()
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            self._help(waited=waited)
+            if waited > PATIENCE:
                 raise refusal(
                     zh="{folder} 中的 PostgreSQL 等了 {patience:.0f} 秒没有应答，或被另一台机器（容器）占用。"
                     "日志 {log} 的末尾：\n{tail}",
@@ -120,17 +122,25 @@ class Cluster:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        deadline = time.monotonic() + FAREWELL
+        """In order if it can be: killed in the end, it recovers at the next start.
+
+        PostgreSQL 18 that is asked to stop while it recovers from the death of a child may wait for itself for ever. So
+        it is asked once it answers, and not waited for without end.
+        """
+        begun = time.monotonic()
+        settled = False
         with open_file(self._folder / "postgresql.lock") as lock:
             while not try_lock(lock):
+                waited = time.monotonic() - begun
                 family = self._family()
-                late = time.monotonic() > deadline
-                if late and not family:
+                heads = _heads(family)
+                if waited > FAREWELL and not family:
                     return  # it runs in another container: not ours to stop
-                if late:
+                settled = settled or self._answers() or waited > SETTLING
+                if waited > FAREWELL or not heads:
                     _send(family, signal.SIGKILL)
-                else:
-                    _send(_heads(family), signal.SIGINT)  # "fast": ends the sessions, loses nothing
+                elif settled:
+                    _send(heads, signal.SIGINT)  # "fast": ends the sessions, loses nothing
                 time.sleep(0.02)
 
     def _programs(self) -> Path:
@@ -275,17 +285,18 @@ class Cluster:
         ask = [str(self.bin / "pg_isready"), "-q", "-t", "3", "-h", recorded.socket, "-p", str(PORT), "-U", "gongyu"]
         return not subprocess.run(ask, check=False, cwd="/", env={"PATH": os.defpath}).returncode  # noqa: S603 - the wheel's
 
-    def _help(self) -> None:
+    def _help(self, *, waited: float) -> None:
         """Out of the ways in which it neither answers nor goes: orphans of a killed postmaster, one that waits for its
         last session before it stops, one whose socket was swept from the temporary folder.
         """
         family = self._family()
-        if not _heads(family):
-            _send(family, signal.SIGKILL)
+        heads = _heads(family)
         recorded = self._recorded()
-        gone = recorded.status == "ready" and not (Path(recorded.socket) / SOCKET).exists()
-        if gone or recorded.status == "stopping":
-            _send(_heads(family), signal.SIGINT)
+        swept = recorded.status == "ready" and not (Path(recorded.socket) / SOCKET).exists()
+        if not heads:
+            _send(family, signal.SIGKILL)
+        elif swept or recorded.status == "stopping":
+            _send(heads, signal.SIGINT if waited < FAREWELL else signal.SIGKILL)
 
     def _recorded(self) -> Recorded:
         try:

@@ -7,6 +7,7 @@ verifies the host. Redirects are not followed, and no proxy is taken from the en
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
@@ -38,6 +39,7 @@ _REFUSED: Final = tuple(
 #: NAT64 (RFC 6052): the IPv4 address behind it counts.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _LONGEST_URL: Final = 2000
+_HOST: Final = re.compile(rb"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 
 
 class AddressRefusedError(OSError):
@@ -79,8 +81,10 @@ def check_url(url: str, *, allow_internal: bool) -> str:
         raise refuse(f"超过 {_LONGEST_URL} 个字符", f"longer than {_LONGEST_URL} characters")
     if parsed.scheme != "https" and not (allow_internal and parsed.scheme == "http"):
         raise refuse("必须以 https:// 开头", "it must start with https://")
-    if not parsed.host or parsed.userinfo or parsed.fragment:
-        raise refuse("须有主机名，不得含用户名、密码或 #", "it needs a host, and no user name, password or #")
+    if not _HOST.fullmatch(parsed.raw_host) or not 0 < (parsed.port or 443) < 1 << 16:
+        raise refuse("主机名或端口不对", "its host or port is malformed")
+    if parsed.userinfo or parsed.fragment:
+        raise refuse("不得含用户名、密码或 #", "it may hold no user name, password or #")
     try:
         literal = is_internal(parsed.host)
     except ValueError:

@@ -173,7 +173,8 @@ class Poster:
                 asyncio.timeout(TIMEOUT),
                 self._pool.stream("POST", address, headers=list(headers.items()), content=body) as response,
             ):
-                retry_after = _retry_after(dict(response.headers).get(b"retry-after"), self._clock())
+                headers_back = {name.lower(): value for name, value in response.headers}
+                retry_after = _retry_after(headers_back.get(b"retry-after"), self._clock())
                 return Answer(status=response.status, retry_after=retry_after, seconds=time.monotonic() - began)
         except TimeoutError:
             error = f"no answer within {TIMEOUT:.0f} s"

@@ -105,9 +105,8 @@ class _Seating:
                 if mentor not in came_from:
                     came_from[mentor] = (seeker, present)
                     queue.extend((occupant, mentor) for occupant in self._occupants[mentor])
-        self._exhausted.update(
-            came_from
-        )  # no free seat behind any of them, nor will there be: later searches skip them
+        # There is no free seat behind any of these, nor will there be: later searches skip them.
+        self._exhausted.update(came_from)
         return False
 
     def _shift(self, mentor: int, came_from: Mapping[int, tuple[int, int]]) -> None:

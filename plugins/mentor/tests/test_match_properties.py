@@ -144,7 +144,7 @@ def most_placed(market: Small, students: list[int], seats: list[int]) -> list[di
     return [placed for placed in placements if len(placed) == most]
 
 
-@examples(max_examples=300)
+@examples(max_examples=1200)
 @given(markets(students=6, mentors=3, rules=True))
 def test_with_rules_completion_is_largest_most_even_and_explains_who_is_left(market: Small) -> None:
     result = solve(market.snapshot())

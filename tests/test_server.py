@@ -1,0 +1,116 @@
+"""What only the assembled system can show: switches seen by every worker, keys that outlive kills, a database gone."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+
+from gongyu.testing.deployment import Deployment, Server
+
+NOTICES = "/api/v1/ezhou/bulletin/notices"
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> float:
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if holds():
+            return time.monotonic() - started
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def _everywhere(server: Server, path: str, status: int, headers: dict[str, str]) -> bool:
+    """Asked on twenty new connections, so that each of two workers is met: 20 in a row by one is one in a million."""
+
+    def ask(_: int) -> int:
+        with httpx.Client(timeout=5) as client:
+            return client.get(server.url + path, headers=headers).status_code
+
+    return all(ask(n) == status for n in range(20))
+
+
+def test_switching_is_seen_by_every_worker_within_a_second(deployment: Deployment) -> None:
+    deployment.apply("ezhou", "")
+    headers = {"Authorization": f"Bearer {deployment.token('ezhou')}"}
+    with deployment.serving(workers=2) as server:
+        assert _everywhere(server, NOTICES, 404, headers)
+        deployment.gongyu("district", "enable", "ezhou", "bulletin", "kindness")
+        _within(1, lambda: _everywhere(server, NOTICES, 200, headers))
+        # The hook ran (its welcome notice is there), and the other plugin has reacted to the event of it.
+        assert [notice["title"] for notice in httpx.get(server.url + NOTICES, headers=headers).json()["items"]] == [
+            "公告栏已启用"
+        ]
+        thanks = f"{server.url}/api/v1/ezhou/kindness/count"
+        _within(2, lambda: httpx.get(thanks, headers=headers).json() == 1)
+        deployment.gongyu("district", "disable", "ezhou", "bulletin")
+        _within(1, lambda: _everywhere(server, NOTICES, 404, headers))
+        assert httpx.get(thanks, headers=headers).json() == 1
+
+
+def test_one_key_one_effect_at_64_parallel_sends_and_after_kill(deployment: Deployment) -> None:
+    deployment.apply("ezhou", "[plugins.bulletin]")
+    headers = {"Authorization": f"Bearer {deployment.token('ezhou')}", "Idempotency-Key": '"one"'}
+    body = {"title": "家长会", "body": "周五晚七点"}
+
+    def send(url: str) -> tuple[int, bytes]:
+        answer = httpx.post(url + NOTICES, json=body, headers=headers, timeout=30)
+        return answer.status_code, answer.content
+
+    with deployment.serving(workers=2) as server:
+        with ThreadPoolExecutor(64) as threads:
+            answers = set(threads.map(send, [server.url] * 64))
+        assert len(answers) == 1
+        assert next(iter(answers))[0] == 201
+        other = httpx.post(server.url + NOTICES, json=body | {"body": "改期"}, headers=headers)
+        assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-mismatch")
+        server.kill()
+    with deployment.serving() as server:
+        assert {send(server.url)} == answers
+        listed = httpx.get(server.url + NOTICES, headers=headers).json()["items"]
+        assert [notice["title"] for notice in listed] == ["公告栏已启用", "家长会"]
+
+
+def test_server_serves_again_after_its_database_was_killed(deployment: Deployment) -> None:
+    deployment.apply("ezhou", "[plugins.bulletin]")
+    headers = {"Authorization": f"Bearer {deployment.token('ezhou')}"}
+    with deployment.serving() as server:
+        worker = server.process.pid
+        assert httpx.get(server.url + NOTICES, headers=headers).status_code == 200
+        for process in _postgres(deployment):
+            os.kill(process.pid, signal.SIGKILL)
+        statuses = set()
+
+        def well() -> bool:
+            answer = httpx.get(server.url + NOTICES, headers=headers, timeout=15)
+            statuses.add(answer.status_code)
+            return answer.status_code == 200
+
+        _within(15, well)
+        assert statuses <= {200, 503}  # clean refusals, never a 500
+        assert server.process.pid == worker
+        # Switching still reaches the workers: their signal connection came back too.
+        deployment.gongyu("district", "disable", "ezhou", "bulletin")
+        _within(3, lambda: httpx.get(server.url + NOTICES, headers=headers).status_code == 404)
+
+
+def test_second_server_on_the_same_data_is_refused(deployment: Deployment) -> None:
+    with deployment.serving() as server:
+        second = deployment.gongyu("serve", "--port", "1", check=False)
+        assert second.returncode == 1
+        assert f"(pid {server.process.pid})" in second.stderr
+
+
+def _postgres(deployment: Deployment) -> list[psutil.Process]:
+    """The postmaster and all its children that live in this deployment's folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "postgres" and str(deployment.data) in " ".join([*process.cmdline(), process.cwd()]):
+                found.append(process)
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+    return found
