@@ -8,7 +8,7 @@ end, or write the whole of it anew: against that, `verify` takes heads noted ear
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,11 +21,12 @@ from gongyu.database.engine import Database
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["PRUNED", "SHORTEST_RETENTION", "Chain", "Head", "append", "prune", "record", "verify"]
+__all__ = ["PRUNED", "SHORTEST_RETENTION", "Chain", "Head", "append", "pages", "prune", "record", "verify"]
 
 PRUNED: Final = "audit.pruned"
 SHORTEST_RETENTION: Final = timedelta(days=180)
 _GENESIS: Final = b"\0" * 32
+_PAGE: Final = 2000
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -136,14 +137,12 @@ async def verify(connection: AsyncConnection, *, heads: Collection[Head] = ()) -
     start: bytes = _GENESIS
     pruned: Head | None = None
     noted = {head.seq: head.hash for head in heads}
-    result = await connection.stream(sa.select(AuditLine.__table__).order_by(AuditLine.seq))
-    async for row in result.mappings():
+    async for row in pages(connection, sa.select(AuditLine.__table__)):
         if not lines:  # what a pruning left begins later; the line that vouches for it is still to come
             first = expected = row["seq"]
             start = previous = row["previous"]
         trouble = _trouble(row, expected, previous, noted.pop(expected, None))
         if trouble is not None:
-            await result.close()
             return Chain(
                 lines=lines, first=first, head=_head(lines, expected, previous), broken_at=expected, trouble=trouble
             )
@@ -164,6 +163,19 @@ async def verify(connection: AsyncConnection, *, heads: Collection[Head] = ()) -
         ).format(seq=min(missing))
         return msgspec.structs.replace(chain, broken_at=expected, trouble=text)
     return chain
+
+
+async def pages(connection: AsyncConnection, lines: sa.Select[Any]) -> AsyncIterator[Mapping[Any, Any]]:
+    """Lines in order, some thousand at a time: reading has no transaction that a cursor could live in."""
+    last = 0
+    while True:
+        page = lines.where(AuditLine.seq > last).order_by(AuditLine.seq).limit(_PAGE)
+        rows = (await connection.execute(page)).mappings().all()
+        for row in rows:
+            yield row
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1]["seq"]
 
 
 def _head(lines: int, expected: int, previous: bytes) -> Head | None:

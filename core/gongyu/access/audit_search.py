@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gongyu.access import audit
 from gongyu.access.models import AuditLine
 
 __all__ = ["AuditQuery", "Line", "export", "search"]
@@ -62,16 +63,16 @@ def _matching(query: AuditQuery) -> sa.Select[Any]:
     return found
 
 
-def _line(row: sa.Row[Any]) -> Line:
+def _line(row: Mapping[Any, Any]) -> Line:
     return Line(
-        seq=row.seq,
-        at=row.at.astimezone(UTC),
-        actor=row.actor,
-        action=row.action,
-        subject=row.subject,
-        ground=row.ground,
-        details=row.details,
-        hash=row.hash.hex(),
+        seq=row["seq"],
+        at=row["at"].astimezone(UTC),
+        actor=row["actor"],
+        action=row["action"],
+        subject=row["subject"],
+        ground=row["ground"],
+        details=row["details"],
+        hash=row["hash"].hex(),
     )
 
 
@@ -82,7 +83,7 @@ async def search(
     found = _matching(query).order_by(AuditLine.seq.desc()).limit(limit)
     if before is not None:
         found = found.where(AuditLine.seq < before)
-    return [_line(row) for row in await connection.execute(found)]
+    return [_line(row) for row in (await connection.execute(found)).mappings()]
 
 
 async def export(
@@ -93,10 +94,9 @@ async def export(
     The CSV is for spreadsheets: UTF-8 with a BOM, which Excel wants, and no cell that it would run as a formula
     (OWASP CSV injection).
     """
-    result = await connection.stream(_matching(query).order_by(AuditLine.seq))
     if form == "csv":
         yield b"\xef\xbb\xbf" + _csv_row(list(Line.__struct_fields__))
-    async for row in result:
+    async for row in audit.pages(connection, _matching(query)):
         line = _line(row)
         if form == "jsonl":
             yield msgspec.json.encode(line) + b"\n"

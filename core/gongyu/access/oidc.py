@@ -13,9 +13,9 @@ from urllib.parse import quote_plus, urlencode
 
 import httpx
 import msgspec
-from authlib.common.security import generate_token  # type: ignore[import-untyped]  # it carries no types
-from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]  # as above
-from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]  # as above
+from authlib.common.security import generate_token
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -127,7 +127,7 @@ class OidcClient:
             "scope": " ".join(self._provider.scopes),
             "state": travel.state,
             "nonce": travel.nonce,
-            "code_challenge": create_s256_code_challenge(travel.verifier),
+            "code_challenge": create_s256_code_challenge(travel.verifier),  # type: ignore[no-untyped-call]  # it has no types
             "code_challenge_method": "S256",
         }
         separator = "&" if "?" in metadata.authorization_endpoint else "?"

@@ -86,7 +86,7 @@ class SignIn:
         """
         name = accounts.folded(username)
         database = self.platform.database
-        attempt = await self._attempt(district, visitor, name, now)
+        attempt = await self._attempt(district, visitor, f"password {name}", now)
         held = (
             sa.select(Account.person_id, Account.password, Account.state, belongs(day_of(district, now)).label("here"))
             .join(Person, Person.id == Account.person_id)
@@ -140,8 +140,7 @@ class SignIn:
         """
         attempt = None
         if code is not None:
-            name = f"code {codes.canonical(code)}"
-            attempt = await self._attempt(district, visitor, name, now)
+            attempt = await self._attempt(district, visitor, f"code {codes.canonical(code)}", now)
         try:
             async with self.platform.database.work(district) as session:
                 person = await self._person_of(session, identity, code, now)

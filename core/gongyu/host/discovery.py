@@ -6,14 +6,13 @@ would otherwise fail somewhere in the middle, with an error that names the wrong
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gongyu.plugin import CONTRACT_VERSION, PluginInfo
@@ -23,24 +22,14 @@ __all__ = ["ENTRY_POINT_GROUP", "Candidate", "Refusal", "find_candidates", "miss
 
 ENTRY_POINT_GROUP = "gongyu.plugins"
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
-#: Words the core uses itself: in addresses beside the plugins' own, in the command line, or as names of histories.
+#: Words the core uses itself: in addresses beside the plugins' own, in the command line, as names of histories, or as
+#: the beginning of a table's name, which would make that table the plugin's.
 RESERVED = frozenset(
-    {
-        "access",
-        "audit",
-        "core",
-        "db",
-        "demo",
-        "district",
-        "districts",
-        "docs",
-        "doctor",
-        "events",
-        "health",
-        "keys",
-        "me",
-    }
-    | {"openapi", "plugin", "plugins", "registry", "roster", "serve", "sessions", "tokens", "user", "users", "webhooks"}
+    (
+        "academic access api audit care class core db demo district districts docs doctor events external "
+        "health keys me openapi plugin plugins recovery registry roster serve session sessions sign sign_in "
+        "tokens user users web webhook webhooks"
+    ).split()
 )
 
 
@@ -75,12 +64,14 @@ def find_candidates(
 ) -> tuple[list[Candidate], list[Refusal]]:
     """All installed plugins, in the order they must start, and those that cannot be available with their reasons."""
     found = list(metadata.entry_points(group=ENTRY_POINT_GROUP) if entry_points is None else entry_points)
-    names = Counter(point.name for point in found)
+    carriers: dict[str, set[str]] = {}
+    for point in found:
+        carriers.setdefault(point.name, set()).add(point.dist.name if point.dist else point.value)
     fit: dict[str, Candidate] = {}
     refused: list[Refusal] = []
     for point in sorted(found, key=lambda p: (p.name, p.value)):
         distribution = point.dist.name if point.dist else "?"
-        reason, info = _check(point, doubled=names[point.name] > 1)
+        reason, info = _check(point, carriers=sorted(carriers[point.name]))
         if reason is not None or info is None:
             refused.append(Refusal(point.name, distribution, reason or Text(zh="", en="")))
             continue
@@ -112,7 +103,11 @@ def missing_requirements(distribution: metadata.Distribution) -> list[str]:
     """Declared dependencies (PEP 508, extras left out) that are absent or of a version that does not fit."""
     missing = []
     for line in distribution.requires or ():
-        requirement = Requirement(line)
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:  # nobody can say that it is met
+            missing.append(line)
+            continue
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
@@ -126,22 +121,21 @@ def missing_requirements(distribution: metadata.Distribution) -> list[str]:
 
 
 def _check(  # noqa: PLR0911 - one way out for each reason to refuse
-    point: metadata.EntryPoint, *, doubled: bool
+    point: metadata.EntryPoint, *, carriers: Sequence[str]
 ) -> tuple[Text | None, PluginInfo | None]:
-    if doubled:
+    if len(carriers) > 1:
         return Text(
-            zh="有两个已安装的包都叫这个名字，无法判断该用哪个；请卸载其中一个",
-            en="two installed packages carry this name and nobody can say which is meant; uninstall one of them",
-        ), None
+            zh="有两个已安装的包都叫这个名字，无法判断该用哪个；请卸载其中一个：{carriers}",
+            en="two installed packages carry this name and nobody can say which is meant; uninstall one: {carriers}",
+        ).format(carriers=", ".join(carriers)), None
     try:
         info = _read_card(point.value)
     except _CardError as error:
         return error.text, None
-    if info.name != point.name or not _NAME.fullmatch(info.name) or info.name in RESERVED:
+    if info.name != point.name or not _NAME.fullmatch(info.name):
         return Text(
-            zh="名片上的名字 `{card}` 与入口点 `{point}` 不同，或不合规则 {rule}，或由平台保留",
-            en="the name on its card, `{card}`, is not its entry point's, `{point}`, breaks the rule {rule}, "
-            "or is the platform's own word",
+            zh="名片上的名字 `{card}` 与入口点 `{point}` 不同，或不合规则 {rule}",
+            en="the name on its card, `{card}`, is not its entry point's, `{point}`, or breaks the rule {rule}",
         ).format(card=info.name, point=point.name, rule=_NAME.pattern), None
     if info.name in RESERVED:
         return Text(zh="名字 `{name}` 由平台保留", en="the name `{name}` is the platform's own").format(

@@ -58,7 +58,7 @@ class Deployment:
 
     def on_platform(self, work: Callable[[Platform], Awaitable[T]]) -> T:
         async def whole() -> T:
-            async with open_platform(Config(data=self.data)) as platform:
+            async with open_platform(Config.from_environment(self.environment)) as platform:
                 return await work(platform)
 
         return asyncio.run(whole())

@@ -1,40 +1,198 @@
 """OpenAPI 3.1: one document for the whole, one for each district with only its plugins.
 
-Litestar makes the paths and schemas; what it leaves out or gets wrong (reference: standards.md 3.5) is put right here,
-in one place, on the finished document: problem details for every error, security, examples.
+Litestar makes the paths and parameters, msgspec the schemas (it is what reads and writes the wire), and
+`openapi_document` puts the rest right on the finished document.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, Final
 
+import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import HTTPRoute
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
 
 from gongyu import __version__
-from gongyu.plugin import Public
+from gongyu.host import Host
+from gongyu.plugin import Public, SignedIn
+from gongyu.text import Text
+from gongyu.web.call import Call
+from gongyu.web.gate import Gate
+from gongyu.web.openapi_document import Operation, cut, finish
+from gongyu.web.problems import Problem
 
-__all__ = ["attach", "openapi_routes"]
+__all__ = ["Documents", "attach", "documents_of", "openapi_routes"]
+
+#: The core's own tags; a plugin's tag is its name card.
+_CORE_TAGS: Final[Mapping[str, tuple[Text, Text]]] = {
+    "district": (
+        Text(zh="区县", en="District"),
+        Text(zh="区县提供什么、我是谁、运行得如何", en="what it offers, who I am, how it is running"),
+    ),
+    "webhooks": (
+        Text(zh="Webhook", en="Webhooks"),
+        Text(zh="有事发生时通知您的地址（Standard Webhooks）", en="tell your address of events (Standard Webhooks)"),
+    ),
+    "operation": (
+        Text(zh="运维", en="Operation"),
+        Text(zh="给看护机器的程序", en="for the machines that watch over this one"),
+    ),
+}
 
 
-def attach(app: Litestar) -> None:
+def attach(app: Litestar, host: Host | None = None) -> None:
     """Let Litestar describe its routes without serving pages of its own (from another host's scripts)."""
+    host = host or next(guard._platform.host for guard in app.guards if isinstance(guard, Gate))  # noqa: SLF001 - until app.py passes it
+    _name_operations(app)
     described = OpenAPIConfig(title="Gongyu 共育", version=__version__, use_handler_docstrings=True)
     app.plugins.get(OpenAPIPlugin)._openapi_config = described  # noqa: SLF001 - given to the constructor it adds routes
+    app.state.documents = Documents(app, host)
+
+
+class Documents:
+    """The documents of one application: the whole is made once, a district's when somebody asks.
+
+    Few districts are remembered at a time, so that a worker's memory does not grow with their number.
+    """
+
+    def __init__(self, app: Litestar, host: Host) -> None:
+        self._app, self._host = app, host
+        self.of_district: Callable[[str, str, Sequence[str]], dict[str, Any]] = lru_cache(maxsize=16)(self._cut)
+
+    @cached_property
+    def whole(self) -> dict[str, Any]:
+        operations, schemas = _operations(self._app, self._host)
+        plugins = {name: (plugin.info.title, plugin.info.summary) for name, plugin in self._host.plugins.items()}
+        raw = self._app.openapi_schema.to_schema()
+        return finish(raw, operations=operations, schemas=schemas, tags={**_CORE_TAGS, **plugins})
+
+    @cached_property
+    def whole_json(self) -> bytes:
+        return msgspec.json.encode(self.whole)
+
+    def _cut(self, slug: str, name: str, enabled: tuple[str, ...]) -> dict[str, Any]:
+        return cut(self.whole, slug=slug, name=name, enabled=enabled)
+
+
+def documents_of(request: Request[Any, Any, Any]) -> Documents:
+    documents: Documents = request.app.state.documents
+    return documents
+
+
+def _described(app: Litestar) -> Sequence[tuple[str, str, HTTPRouteHandler]]:
+    return [
+        (route.path_format or "/", method.lower(), handler)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if handler.resolve_include_in_schema()
+    ]
+
+
+def _name_operations(app: Litestar) -> None:
+    """Give every operation a name of its own: Litestar gives up the whole document over one that occurs twice, and a
+    plugin must not be able to take the documentation of the others away.
+    """
+    names: dict[tuple[str, str], str] = {}
+    for path, method, handler in _described(app):
+        given = handler.operation_id if isinstance(handler.operation_id, str) else handler.handler_name
+        plugin = handler.opt.get("plugin", "")
+        name = given if not plugin or given.startswith(f"{plugin}_") else f"{plugin}_{given}"
+        tries = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+        names[path, method] = next(one for one in tries if one not in names.values())
+
+    def name_of(_: HTTPRouteHandler, method: Method, components: Sequence[str | PathParameterDefinition]) -> str:
+        parts = (part if isinstance(part, str) else f"{{{part.name}}}" for part in components)
+        return names[f"/{'/'.join(parts)}", method.lower()]
+
+    for _, _, handler in _described(app):
+        handler.operation_id = name_of
+
+
+def _operations(app: Litestar, host: Host) -> tuple[dict[tuple[str, str], Operation], Mapping[str, Any]]:
+    """What the handlers say of themselves, and the components of everything that msgspec reads and writes for them."""
+    handlers = {(path, method): handler for path, method, handler in _described(app)}
+    types = {key: (_body_type(handler), _answer_type(handler)) for key, handler in handlers.items()}
+    fields = [type_ for pair in types.values() for type_ in pair if type_ is not None]
+    found, schemas = msgspec.json.schema_components([Problem, *fields], ref_template="#/components/schemas/{name}")
+    schema_of = iter(found[1:])
+    operations = {}
+    for key, handler in handlers.items():
+        body, answer = (next(schema_of) if type_ is not None else None for type_ in types[key])
+        operations[key] = Operation(
+            permission=_permission(handler.opt["permission"], host),
+            plugin=handler.opt.get("plugin", ""),
+            title=handler.opt.get("title"),
+            body=body,
+            answer=answer,
+        )
+    return operations, schemas
+
+
+def _body_type(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type
+    field = handler.parsed_data_field
+    return None if field is None or handler.resolve_data_dto() else _if_known(field.annotation)
+
+
+def _answer_type(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type
+    field = handler.parsed_return_field
+    if field.is_subclass_of(Response):
+        field = field.inner_types[0] if field.inner_types else field
+    return None if handler.resolve_return_dto() else _if_known(field.annotation)
+
+
+def _if_known(type_: Any) -> Any:  # noqa: ANN401 - a type
+    """Uploads, streams and files are Litestar's own affair."""
+    try:
+        msgspec.json.schema_components([type_])
+    except TypeError:
+        return None
+    return type_
+
+
+def _permission(needed: Public | SignedIn | str, host: Host) -> dict[str, Any]:
+    if isinstance(needed, Public):
+        return {"kind": "public", "reason": needed.reason}
+    if isinstance(needed, SignedIn):
+        return {"kind": "signed-in", "reason": needed.reason}
+    permission = host.permissions[needed]
+    return {
+        "kind": "permission",
+        "name": permission.name,
+        "title": msgspec.to_builtins(permission.title),
+        "roles": list(permission.roles),
+        "sensitive": permission.sensitive,
+    }
 
 
 @get(
     "/openapi.json",
     permission=Public("the documentation of the API"),
     operation_id="openapi_document",
-    summary="This API in OpenAPI 3.1",
     include_in_schema=False,
-    sync_to_thread=False,
+    sync_to_thread=True,
 )
-def openapi_document(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-    return Response(request.app.openapi_schema.to_schema())
+def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
+    return Response(documents_of(request).whole_json, media_type="application/json")
+
+
+@get(
+    "/api/v1/{district:str}/openapi.json",
+    permission=Public("the documentation of the API"),
+    operation_id="district_openapi_document",
+    include_in_schema=False,
+    sync_to_thread=True,
+)
+def district_openapi_document(request: Request[Any, Any, Any], call: Call) -> Response[dict[str, Any]]:
+    district = call.district
+    return Response(documents_of(request).of_district(district.slug, district.name, call.state.enabled))
 
 
 def openapi_routes() -> Sequence[HTTPRouteHandler]:
-    return [openapi_document]
+    return [openapi_document, district_openapi_document]

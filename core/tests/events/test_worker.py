@@ -129,17 +129,19 @@ async def away(server: str, name: str) -> AsyncGenerator[None]:
 
 
 async def test_worker_killed_in_the_middle_of_a_reaction_leaves_it_to_happen_once(
-    platform: Platform, ezhou: DistrictState
+    platform: Platform, ezhou: DistrictState, tmp_path: Path
 ) -> None:
     async def start(seconds: float) -> asyncio.subprocess.Process:
-        arguments = ("-m", "core.tests.events.stranded", platform.database.url, str(seconds))
+        arguments = ("-m", "core.tests.events.stranded", platform.database.url, str(tmp_path), str(seconds))
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
         )
         assert process.stdout is not None
         async with asyncio.timeout(20):
-            while not (await process.stdout.readline()).startswith(b"reacting"):
-                assert process.returncode is None
+            while line := await process.stdout.readline():
+                if line.startswith(b"reacting"):
+                    break
+        assert line, "the process ended by itself"
         return process
 
     await say(platform, ezhou, ("a", 1), ("a", 2))

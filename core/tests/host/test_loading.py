@@ -2,9 +2,14 @@
 
 import pytest
 
+from gongyu import platform as _platform  # its models stand on the metadata once imported
+from gongyu.database.model import Base, RegistryBase
 from gongyu.host import Host, StartError, load_host
+from gongyu.host.discovery import RESERVED
 
 from .shelf import CARD, Shelf
+
+_ = _platform
 
 #: name of the case → (body, what is said in Chinese, in English)
 BROKEN = {
@@ -90,10 +95,16 @@ BROKEN = {
     ),
     "two_routes": (
         '@get("/a/{one:int}", permission=Public("a trial"))\nasync def first(one: int) -> None: ...\n'
-        '@get("/a/{two:int}", permission=Public("a trial"))\nasync def second(two: int) -> None: ...\n'
+        '@get("/a/{two:str}", permission=Public("a trial"))\nasync def second(two: str) -> None: ...\n'
         "@hookimpl\ndef routes():\n    return [first, second]",
-        "路由重复：GET /a/{:int}",
-        "the same route twice: GET /a/{:int}",
+        "路由重复：GET /a/{}",
+        "the same route twice: GET /a/{}",
+    ),
+    "foreign_operation": (
+        '@get("/a", operation_id="list_notices", permission=Public("a trial"))\nasync def a() -> None: ...\n'
+        "@hookimpl\ndef routes():\n    return [a]",
+        "这些名字不属于插件 foreign_operation，或格式不对：list_notices",
+        "these names do not belong to plugin foreign_operation, or are malformed: list_notices",
     ),
     "enabled_setting": (
         "class Settings(msgspec.Struct, frozen=True):\n    enabled: bool = True\n"
@@ -122,7 +133,14 @@ UNREAD = {
         "it supports contract the newest, this platform has 1.0",
     ),
     "hungry": (
-        {"packages": ["nowhere-to-be-found>=3", "msgspec<0.1", 'never-asked; python_version < "3"', "extra; extra == 'x'"]},
+        {
+            "packages": [
+                "nowhere-to-be-found>=3",
+                "msgspec<0.1",
+                'never-asked; python_version < "3"',
+                "extra; extra == 'x'",
+            ]
+        },
         "缺少依赖包：nowhere-to-be-found>=3, msgspec<0.1 ({msgspec})；请执行 pip install 'trial-hungry'",
         "packages it depends on are missing: nowhere-to-be-found>=3, msgspec<0.1 ({msgspec});"
         " run pip install 'trial-hungry'",
@@ -165,8 +183,8 @@ UNREAD = {
     ),
     "garbled": (
         {"card": "INFO = = 1"},
-        "无法读取 trial_garbled.plugin：invalid syntax (plugin.py, line 15)",
-        "trial_garbled.plugin cannot be read: invalid syntax (plugin.py, line 15)",
+        "无法读取 trial_garbled.plugin：invalid syntax (plugin.py, line 14)",
+        "trial_garbled.plugin cannot be read: invalid syntax (plugin.py, line 14)",
     ),
     "lonely": (
         {"requires": ["absent", "sound"]},
@@ -232,24 +250,31 @@ def test_two_packages_of_one_name_are_both_refused(shelf: Shelf) -> None:
         "twin": (
             "有两个已安装的包都叫这个名字，无法判断该用哪个；请卸载其中一个：first-twin, second-twin",
             "two installed packages carry this name and nobody can say which is meant;"
-            " uninstall one of them: first-twin, second-twin",
+            " uninstall one: first-twin, second-twin",
         )
     }
     assert shelf.imported() == {"trial_sound"}
 
 
 def test_overlapping_table_prefix_is_refused(shelf: Shelf) -> None:
-    shelf.install("venue")
-    shelf.install("venue_link")
-    shelf.install("venues")
+    shelf.install("visit")
+    shelf.install("visit_list")
+    shelf.install("visits")
     host = shelf.load()
-    assert list(host.plugins) == ["venue", "venues"]
+    assert list(host.plugins) == ["visit", "visits"]
     assert refusals(host) == {
-        "venue_link": (
-            "它的表前缀 `venue_link_` 与插件 venue 的前缀重叠",
-            "its table prefix `venue_link_` overlaps that of plugin venue",
+        "visit_list": (
+            "它的表前缀 `visit_list_` 与插件 visit 的前缀重叠",
+            "its table prefix `visit_list_` overlaps that of plugin visit",
         )
     }
+
+
+def test_no_plugin_may_be_called_like_the_beginning_of_a_core_table() -> None:
+    """Its prefix would make the core's table its own: `plugin erase care` would drop `care_category`."""
+    names = [*Base.metadata.tables, *RegistryBase.metadata.tables]
+    beginnings = {name[:at] for name in names for at, letter in enumerate(name) if letter == "_"}
+    assert beginnings <= RESERVED
 
 
 def test_plugins_start_after_those_they_require_and_else_by_name(shelf: Shelf) -> None:

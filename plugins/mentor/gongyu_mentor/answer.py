@@ -38,7 +38,7 @@ def make_answer(
 ) -> dict[str, Any]:
     """Match, prove the result and describe it. A result that fails its proof is never described: the error goes up."""
     named = market(instance, seed=seed)
-    snapshot, inherited = named.snapshot, None
+    snapshot = named.snapshot
     if previous is not None:
         snapshot = _frozen(named, previous=previous, gone=gone)
     result = solve(snapshot, complete=complete)
@@ -64,7 +64,7 @@ def make_answer(
                     for refusal in told.refusals
                 ],
             }
-            for student, told in zip(named.students, explain(snapshot, result, inherited=inherited), strict=True)
+            for student, told in zip(named.students, explain(snapshot, result), strict=True)
         }
     answer["figures"] = {
         **_figures(figures(snapshot, result)),

@@ -19,6 +19,7 @@ from gongyu_mentor.definitions import (
     solved_by_definition,
 )
 from gongyu_mentor.matching import NOBODY, solve
+from gongyu_mentor.shortage import lift_capacities
 from gongyu_mentor.verification import verify
 
 examples = partial(settings, deadline=None, derandomize=True)
@@ -144,7 +145,7 @@ def most_placed(market: Small, students: list[int], seats: list[int]) -> list[di
     return [placed for placed in placements if len(placed) == most]
 
 
-@examples(max_examples=1200)
+@examples(max_examples=500)
 @given(markets(students=6, mentors=3, rules=True))
 def test_with_rules_completion_is_largest_most_even_and_explains_who_is_left(market: Small) -> None:
     result = solve(market.snapshot())
@@ -233,7 +234,7 @@ def renamed(market: Small, students: list[int], mentors: list[int]) -> Small:
     )
 
 
-@examples(max_examples=1000)
+@examples(max_examples=700)
 @given(markets(students=14, mentors=6), dice)
 def test_neither_the_order_of_rows_nor_names_matter(market: Small, random: Random) -> None:
     students = random.sample(list(market.students), len(market.lists))
@@ -387,3 +388,12 @@ def test_the_largest_school_is_solved_in_order_of_its_lists() -> None:
     result = solve(market.snapshot())
     assert result.stable == [1] * (n - 1) + [0]
     assert result.proposals == 2 * n - 1
+
+
+def test_a_student_whom_nothing_helps_does_not_stop_the_others() -> None:
+    """One has no mentor at all; the others fit if the first steps aside, the second time after a lift."""
+    taken_aside = lift_capacities(soft=[1, 1], hard=[1, 1], kept=[NOBODY] * 3, eligible=[set(), {0, 1}, {0}])
+    assert [(group.students, group.mentors) for group in taken_aside.shortages] == [([0], [])]
+    soft, hard = [1, 1, 1], [1, 2, 1]
+    lifted = lift_capacities(soft=soft, hard=hard, kept=[NOBODY] * 3, eligible=[{0, 1}, {1}, {0}])
+    assert (lifted.lifted, lifted.capacities, lifted.shortages) == (1, [1, 2, 1], [])
