@@ -2,6 +2,9 @@
 
 What is killed in the middle has not happened and is due as before; what is committed is marked and does not happen
 again. Deliveries and jobs differ only in what is claimed, done and marked.
+
+The whole transaction belongs to the one piece of work, so it needs no SAVEPOINT: a failure undoes all of it, whatever it
+did to the transaction or the connection, and is marked in a second one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gongyu.districts.registry import DistrictState
 from gongyu.events.outbox import work
 from gongyu.host.dispatch import HookRefusedError
-from gongyu.host.isolation import isolated
+from gongyu.host.isolation import limited
 from gongyu.platform import Platform
 
 __all__ = ["Outcome", "attempt"]
@@ -50,7 +53,7 @@ async def attempt(
         table: The rows' table; it counts its `attempts`.
         this: The row, as long as it is still to be done.
         claim: Selects the row, if it may be taken now, FOR UPDATE SKIP LOCKED, with its `attempts`.
-        act: The plugin's part, in a SAVEPOINT and with a time limit.
+        act: The plugin's part, with a time limit.
         mark: The new values of the row, after success or failure.
         seconds: The time limit.
 
@@ -61,28 +64,24 @@ async def attempt(
         HookRefusedError: The plugin's part failed, where failures are raised (in tests); nothing is marked.
     """
     claimed: sa.Row[Any] | None = None
-    failure: Exception | None = None
     try:
         async with work(platform, state) as session:
             claimed = (await session.execute(claim)).one_or_none()
             if claimed is None:
                 return None
-            try:
-                async with isolated(session, seconds):
-                    await act(session, claimed)
-            except Exception as error:
-                failure = error
-                if platform.dispatcher.raises:
-                    raise HookRefusedError(*name, error) from error
-            marks = mark(claimed, failure)
+            async with limited(session, seconds):
+                await act(session, claimed)
+                await session.flush()
+            marks = mark(claimed, None)
             await session.execute(sa.update(table).where(this).values(marks))
-    except Exception as error:
-        if claimed is None or platform.dispatcher.raises:
+    except Exception as failure:
+        if claimed is None:
             raise
-        # The unit of work itself is lost: the plugin broke its transaction or outlived its connection.
-        failure = failure or error
+        if platform.dispatcher.raises:
+            raise HookRefusedError(*name, failure) from failure
         marks = mark(claimed, failure)
         async with platform.database.work(state.district) as session:
             unchanged = table.c.attempts == claimed.attempts
             await session.execute(sa.update(table).where(this, unchanged).values(marks))
-    return Outcome(claimed, failure, marks)
+        return Outcome(claimed, failure, marks)
+    return Outcome(claimed, None, marks)

@@ -1,6 +1,7 @@
 """A lane: work that is done key by key, each key by one runner at a time, when woken or when its time has come."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -17,8 +18,9 @@ log = structlog.get_logger("gongyu.worker")
 class Lane:
     """Runs `run(key)` for woken keys, at most `width` of them at once and never two of one key.
 
-    A key woken while it runs is run once more afterwards, so no waking is lost; a key that asks to go on at once goes
-    to the end of the queue, so a long backlog of one does not make the others wait.
+    A key woken while it runs is run once more afterwards, so no waking is lost. Among the waiting keys one is drawn by
+    lot: processes that were woken by the same signals then do different things, and a key with a long backlog, which
+    asks again and again, does not make the others wait.
 
     Args:
         name: For the log.
@@ -39,8 +41,8 @@ class Lane:
         horizon: timedelta,
     ) -> None:
         self._name, self._run, self._width, self._clock, self._horizon = name, run, width, clock, horizon
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._queued: set[str] = set()
+        self._waiting: list[str] = []
+        self._something = asyncio.Semaphore(0)
         self._running: set[str] = set()
         self._again: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -58,7 +60,7 @@ class Lane:
             timer.cancel()
         self._timers.clear()
         for _ in self._tasks:
-            self._queue.put_nowait(None)
+            self._something.release()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in self._tasks:
@@ -73,9 +75,9 @@ class Lane:
             timer.cancel()
         if key in self._running:
             self._again.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._queue.put_nowait(key)
+        elif key not in self._waiting:
+            self._waiting.append(key)
+            self._something.release()
 
     def at(self, key: str, moment: datetime | None) -> None:
         """Something is to be done for this key then; an earlier time asked for before stands."""
@@ -96,8 +98,9 @@ class Lane:
         self._timers[key] = loop.call_later(wait, self.wake, key)
 
     async def _serve(self) -> None:
-        while (key := await self._queue.get()) is not None and not self._closing:
-            self._queued.discard(key)
+        while await self._something.acquire() and not self._closing:
+            drawn = random.randrange(len(self._waiting))  # noqa: S311 - spreads load
+            key = self._waiting.pop(drawn)
             self._running.add(key)
             try:
                 await self._run(key)

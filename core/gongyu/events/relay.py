@@ -7,7 +7,7 @@ skipping them), and a delivery whose predecessor for the same subscriber and sub
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gongyu.database.model import IN_REGISTRY
 from gongyu.districts.models import SwitchRow
 from gongyu.districts.registry import DistrictState
-from gongyu.events.attempt import attempt
+from gongyu.events.attempt import Outcome, attempt
 from gongyu.events.clock import Clock, backoff
 from gongyu.events.models import DeliveryRow, EventRow, WebhookRow
 from gongyu.host.isolation import said
@@ -41,14 +41,16 @@ _delivery: Final = cast("sa.Table", DeliveryRow.__table__)
 _earlier: Final = _delivery.alias("earlier")
 
 
-async def fan_out(platform: Platform, state: DistrictState, *, now: datetime, limit: int = BATCH) -> int:
+async def fan_out(
+    platform: Platform, state: DistrictState, *, now: datetime, limit: int = BATCH
+) -> tuple[int, set[str]]:
     """Lay out the deliveries of the next events, in one transaction with the mark that this was done.
 
     Who is switched on is read from the database and not from this process's snapshot: in the moments after a switch
     the snapshot may be old, and an event laid out without the new subscriber would be lost to it.
 
     Returns:
-        How many events were laid out.
+        How many events were laid out, and for which webhooks.
     """
     claim = (
         sa.select(_event.c.id, _event.c.seq, _event.c.type, _event.c.subject)
@@ -60,7 +62,7 @@ async def fan_out(platform: Platform, state: DistrictState, *, now: datetime, li
     async with platform.database.work(state.district) as session:
         events = (await session.execute(claim)).all()
         if not events:
-            return 0
+            return 0, set()
         subscribers = await _subscribers(platform, session, {event.type for event in events})
         rows = [
             {
@@ -77,7 +79,7 @@ async def fan_out(platform: Platform, state: DistrictState, *, now: datetime, li
             await session.execute(sa.insert(_delivery), rows)
         done = sa.update(_event).where(_event.c.id.in_([event.id for event in events])).values(fanned_at=now)
         await session.execute(done)
-    return len(events)
+    return len(events), {row["subscriber"] for row in rows if row["subscriber"].startswith("webhook:")}
 
 
 async def _subscribers(platform: Platform, session: AsyncSession, types: set[str]) -> Mapping[str, list[str]]:
@@ -111,6 +113,8 @@ class Delivered(msgspec.Struct):
     failed: int = 0
     #: The round was full; there may be more.
     more: bool = False
+    #: When the first of what failed is to be tried again.
+    retry_at: datetime | None = None
 
 
 async def deliver_due(platform: Platform, state: DistrictState, *, clock: Clock, limit: int = BATCH) -> Delivered:
@@ -130,8 +134,12 @@ async def deliver_due(platform: Platform, state: DistrictState, *, clock: Clock,
                 result.more = True
                 return result
             outcome = await _deliver(platform, state, event_id, subscriber, clock)
-            result.done += outcome == "done"
-            result.failed += outcome == "failed"
+            if outcome is None:
+                continue
+            result.done += outcome.failure is None
+            result.failed += outcome.failure is not None
+            retries = filter(None, (result.retry_at, outcome.marks.get("next_at")))
+            result.retry_at = min(retries, default=None)
         if result.done + result.failed == before:  # what is left is in other processes' hands
             break
     return result
@@ -193,7 +201,7 @@ def _first_in_line() -> sa.ColumnElement[bool]:
 
 async def _deliver(
     platform: Platform, state: DistrictState, event_id: UUID, subscriber: str, clock: Clock
-) -> Literal["done", "failed"] | None:
+) -> Outcome | None:
     """Claim one delivery, react, and mark it, in one commit; None when it is not to be had."""
     this = sa.and_(
         _delivery.c.event_id == event_id, _delivery.c.subscriber == subscriber, _delivery.c.state == "pending"
@@ -225,20 +233,17 @@ async def _deliver(
         mark=lambda claimed, failure: _mark(failure, claimed.attempts + 1, clock()),
         seconds=REACTION_SECONDS,
     )
-    if outcome is None:
-        return None
-    if outcome.failure is None:
-        return "done"
-    log.warning(
-        "reaction failed",
-        district=state.district.slug,
-        plugin=subscriber,
-        event_type=outcome.claimed.type,
-        event_id=str(event_id),
-        attempt=outcome.marks["attempts"],
-        error=outcome.marks["error"],
-    )
-    return "failed"
+    if outcome and outcome.failure:
+        log.warning(
+            "reaction failed",
+            district=state.district.slug,
+            plugin=subscriber,
+            event_type=outcome.claimed.type,
+            event_id=str(event_id),
+            attempt=outcome.marks["attempts"],
+            error=outcome.marks["error"],
+        )
+    return outcome
 
 
 def _mark(failure: Exception | None, attempts: int, now: datetime) -> dict[str, Any]:

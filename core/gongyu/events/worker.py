@@ -8,7 +8,7 @@ that died. Reactions, webhooks and jobs have a lane each, so that a slow receive
 import asyncio
 import contextlib
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from gongyu.events.jobs import run_due_jobs
 from gongyu.events.lanes import Lane
 from gongyu.events.outbox import TOPIC
 from gongyu.events.posting import Poster
-from gongyu.events.relay import BATCH, Backlog, deliver_due, fan_out, outlook
+from gongyu.events.relay import BATCH, deliver_due, fan_out, outlook
 from gongyu.host.isolation import said
 from gongyu.platform import Platform
 
@@ -112,40 +112,41 @@ class Worker:
     async def _sweep(self) -> None:
         for slug, state in self._platform.registry.states.items():
             try:
-                unfanned, backlogs = await outlook(self._platform, state, now=self._clock())
+                events, webhooks, later_at = await self._look(state)
             except sa.exc.ProgrammingError as error:  # being dropped, or not migrated yet
                 log.warning("district cannot be looked at", district=slug, error=said(error))
                 continue
-            if unfanned:
+            if events:
                 self._events.wake(slug)
-            self._plan(state, backlogs)
-            if any(b.first_at <= self._clock() for b in backlogs if b.subscriber in state.enabled):
-                self._events.wake(slug)
+            self._events.at(slug, later_at)
+            for subscriber, moment in webhooks.items():
+                self._webhooks.at(f"{slug}/{subscriber}", moment)
             self._jobs.wake(slug)
 
-    def _plan(self, state: DistrictState, backlogs: list[Backlog]) -> None:
-        """Webhooks that are due, and timers for all that will be.
-
-        What is pending and due for a plugin right after a round of reactions waits behind another of its subject, or
-        is in another process's hands: no timer helps there.
-        """
-        slug = state.district.slug
-        for backlog in backlogs:
-            if backlog.subscriber.startswith("webhook:") and self._poster:
-                self._webhooks.at(f"{slug}/{backlog.subscriber}", backlog.first_at)
-            elif backlog.subscriber in state.enabled:
-                self._events.at(slug, backlog.later_at)
+    async def _look(self, state: DistrictState) -> tuple[bool, dict[str, datetime], datetime | None]:
+        """Whether the plugins have something to do now, when the webhooks have, and when next a plugin will."""
+        now = self._clock()
+        unfanned, backlogs = await outlook(self._platform, state, now=now)
+        plugins = [backlog for backlog in backlogs if backlog.subscriber in state.enabled]
+        webhooks = {b.subscriber: b.first_at for b in backlogs if b.subscriber.startswith("webhook:")}
+        due = unfanned or any(backlog.first_at <= now for backlog in plugins)
+        return due, webhooks, min(filter(None, (backlog.later_at for backlog in plugins)), default=None)
 
     async def _react(self, slug: str) -> None:
+        """One look first: of all the processes that were woken, most come too late."""
         state = self._platform.registry.states.get(slug)
         if state is None:
             return
-        laid_out = await fan_out(self._platform, state, now=self._clock())
-        delivered = await deliver_due(self._platform, state, clock=self._clock, limit=_TURN)
-        if laid_out == BATCH or delivered.more:
-            self._events.wake(slug)
-        _, backlogs = await outlook(self._platform, state, now=self._clock())
-        self._plan(state, backlogs)
+        due, webhooks, _ = await self._look(state)
+        if due:
+            laid_out, for_webhooks = await fan_out(self._platform, state, now=self._clock())
+            delivered = await deliver_due(self._platform, state, clock=self._clock, limit=_TURN)
+            if laid_out == BATCH or delivered.more:
+                self._events.wake(slug)
+            self._events.at(slug, delivered.retry_at)
+            webhooks |= dict.fromkeys(for_webhooks, self._clock())
+        for subscriber, moment in webhooks.items():
+            self._webhooks.at(f"{slug}/{subscriber}", moment)
 
     async def _run_jobs(self, slug: str) -> None:
         if state := self._platform.registry.states.get(slug):
@@ -184,7 +185,7 @@ async def drain(platform: Platform, slug: str, *, clock: Clock = utc_now, poster
     total = Drained()
     state = platform.state(slug)
     while True:
-        events = await fan_out(platform, state, now=clock())
+        events, _ = await fan_out(platform, state, now=clock())
         reactions = await deliver_due(platform, state, clock=clock)
         jobs = await run_due_jobs(platform, state, clock=clock)
         _, backlogs = await outlook(platform, state, now=clock())

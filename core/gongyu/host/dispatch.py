@@ -26,7 +26,7 @@ log = structlog.get_logger("gongyu.hooks")
 class HookRefusedError(Exception):
     """A plugin's `veto` hook said no, or failed: what was about to happen does not happen."""
 
-    def __init__(self, plugin: str, hook: str, cause: Exception) -> None:
+    def __init__(self, plugin: str, hook: str, cause: BaseException) -> None:
         super().__init__(f"{plugin}: {hook}: {cause}")
         self.plugin, self.hook, self.cause = plugin, hook, cause
 
@@ -84,7 +84,7 @@ class Dispatcher:
         for name, context, implementation in chosen:
             try:
                 answers[name] = await _isolated(implementation, context, policy.seconds, kwargs)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a plugin that calls sys.exit() must not stop the server
                 await _must_still_be_in_transaction(context.session, name, hook.__name__)
                 if policy.policy == "veto" or self._record is None:
                     raise HookRefusedError(name, hook.__name__, error) from error

@@ -12,20 +12,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.database.errors import meaning_of
 
-__all__ = ["isolated", "said"]
+__all__ = ["isolated", "limited", "said"]
 
 #: Where an error passes through without being at home there.
 _LIBRARIES: Final = {"asyncio", "asyncpg", "contextlib.py", "httpcore", "sqlalchemy", "msgspec"}
 
 
 @asynccontextmanager
+async def limited(session: AsyncSession, seconds: float) -> AsyncGenerator[None]:
+    """A time limit around the block, until the transaction ends for the server's part of it."""
+    # The server gives up on a slow statement first: a client-side cancellation would cost the whole connection, and
+    # with it the unit of work that this is to protect.
+    await session.execute(sa.text(f"SET LOCAL statement_timeout = '{int(seconds * 900)}ms'"))
+    async with asyncio.timeout(seconds):
+        yield
+
+
+@asynccontextmanager
 async def isolated(session: AsyncSession, seconds: float) -> AsyncGenerator[None]:
     """A SAVEPOINT with a time limit around the block; an error in it undoes the block and nothing else."""
     async with session.begin_nested():
-        # The server gives up on a slow statement first: a client-side cancellation would cost the whole connection,
-        # and with it the unit of work that this is to protect.
-        await session.execute(sa.text(f"SET LOCAL statement_timeout = '{int(seconds * 900)}ms'"))
-        async with asyncio.timeout(seconds):
+        async with limited(session, seconds):
             yield
         await session.execute(sa.text("SET LOCAL statement_timeout TO DEFAULT"))
 

@@ -1,6 +1,6 @@
 """The finished OpenAPI document: pure functions on dicts, so that each promise of it is in one place and testable.
 
-Litestar describes paths and parameters. It knows nothing of problem details, permissions and idempotency, its own 400 has
+Litestar describes paths and parameters. It knows nothing of problem details, permissions and idempotency; its own 400 has
 an `array` without `items` (which generators drop), and its bounds are floats.
 """
 
@@ -170,7 +170,7 @@ def whole_numbers(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _with_formats(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """msgspec says `date-time` only of a datetime that must name its zone; on our wire every one does."""
+    """Add `date-time`, which msgspec says only of a datetime that must name its zone; on our wire every one does."""
     theirs = without_null(theirs)
     made = dict(ours)
     if ours.get("type") == "string" and "format" in theirs:
