@@ -6,10 +6,8 @@ in every district at once. The time is taken from the return of the commit to th
 """
 
 import asyncio
-import os
 import random
 import statistics
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,13 +16,11 @@ from typing import ClassVar
 from uuid import uuid4
 
 import pluggy
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+import uvloop
 
+from benchmarks.deployments import database
 from gongyu import hookspecs
 from gongyu.config import Config
-from gongyu.database import embedded
 from gongyu.districts.service import apply_file, read_file
 from gongyu.events.outbox import publish, work
 from gongyu.events.worker import Worker
@@ -125,31 +121,9 @@ async def _measure(url: str, folder: Path, *, districts: int) -> None:
             watch.report("burst")
 
 
-async def _scratch(url: str, folder: Path, *, districts: int) -> None:
-    name = f"gongyu_bench_{uuid4().hex[:8]}"
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        try:
-            own = make_url(url).set(database=name).render_as_string(hide_password=False)
-            await _measure(own, folder, districts=districts)
-        finally:
-            await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await engine.dispose()
-
-
 def run(*, districts: int = 200) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        given = os.environ.get("GONGYU_TEST_DATABASE_URL")
-        server = None if given else embedded.start(Path(folder) / "data")
-        url = (
-            server.url if server else (Config.from_environment({"GONGYU_DATABASE_URL": given or ""}).database_url or "")
-        )
-        try:
-            asyncio.run(_scratch(url, Path(folder) / "keys", districts=districts))
-        finally:
-            if server:
-                server.close()
+    with database() as (url, folder):
+        uvloop.run(_measure(url, folder / "data", districts=districts))
 
 
 if __name__ == "__main__":

@@ -38,11 +38,9 @@ def create(slug: str, name: str, timezone: str, plugins: tuple[str, ...]) -> Non
     """创建区县 · Create a district."""
 
     async def work(platform: Platform) -> None:
-        if slug in platform.registry.states:
-            raise DistrictError(Text(zh="区县 {slug} 已存在", en="district {slug} exists already").format(slug=slug))
         empty = DistrictFile(slug=slug, name=name, timezone=timezone)
         wanted = read_file(platform, render(switched(empty, on=plugins)), file="<create>")
-        _show(await apply_file(platform, wanted, actor=operator()), done=True)
+        _show(await apply_file(platform, wanted, actor=operator(), new=True), done=True)
 
     run(work)
 
@@ -226,7 +224,8 @@ def drop(slug: str, target: Path | None, *, no_export: bool, dry_run: bool, yes:
         table([Text(zh="表", en="table"), Text(zh="行", en="rows")], [(name, n) for name, n in counts.items() if n])
         if dry_run:
             return
-        if target is None and not no_export:
+        whole = slug in platform.registry.states  # else its making or dropping was cut short, and this finishes it
+        if target is None and not no_export and whole:
             fail(
                 Text(
                     zh="请先导出：--export 文件.zip（或 --no-export）",
@@ -237,7 +236,7 @@ def drop(slug: str, target: Path | None, *, no_export: bool, dry_run: bool, yes:
         confirm(
             Text(zh="删除区县 {slug} 的全部数据？", en="delete all data of district {slug}?").format(slug=slug), yes=yes
         )
-        if target is not None:
+        if target is not None and whole:
             await export_district(platform, slug, target, actor=operator())
         await drop_district(platform, slug, actor=operator())
         say(Text(zh="已删除 {slug}", en="{slug} dropped").format(slug=slug))

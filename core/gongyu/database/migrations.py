@@ -247,11 +247,15 @@ async def make_schema(database: Database, schema: str) -> None:
     back what must not be done to one (`REVOKE UPDATE, DELETE …`).
     """
     name = quoted(schema)
+    # CREATE SCHEMA IF NOT EXISTS still fails when two do it at the same moment, and so does GRANT.
+    one_at_a_time = sa.text("SELECT pg_advisory_xact_lock(7095, hashtext(:schema))").bindparams(schema=schema)
     async with database.owner.begin() as connection:
+        await connection.execute(one_at_a_time)
         if schema.startswith("d_"):
             await connection.execute(sa.text("SET LOCAL citus.enable_schema_based_sharding TO on"))
         await connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
     async with database.owner.begin() as connection:
+        await connection.execute(one_at_a_time)
         for statement in (
             f"GRANT USAGE ON SCHEMA {name} TO {APP_ROLE}",
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {name} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE}",

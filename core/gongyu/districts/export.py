@@ -6,7 +6,6 @@ readable from the person's export.
 
 import base64
 import contextlib
-import os
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gongyu import __version__
 from gongyu.access import audit
 from gongyu.database.engine import quoted
+from gongyu.database.model import Base
 from gongyu.districts.file import render
-from gongyu.districts.service import current_file
+from gongyu.districts.service import current_file, find_district
 from gongyu.platform import Platform
 
 __all__ = ["erase_plugin", "export_district", "row_counts"]
@@ -29,7 +29,7 @@ __all__ = ["erase_plugin", "export_district", "row_counts"]
 
 async def row_counts(platform: Platform, slug: str, *, plugin: str | None = None) -> dict[str, int]:
     """How many rows each table holds: what would go."""
-    schema = platform.state(slug).district.schema
+    schema = (await find_district(platform, slug)).schema
     async with platform.database.owner.connect() as connection:
         return {
             name: (await connection.execute(sa.select(sa.func.count()).select_from(_table(schema, name)))).scalar_one()
@@ -74,7 +74,7 @@ async def export_district(
         temporary.replace(target)
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+            temporary.unlink()
     async with platform.database.work(state.district) as session:
         await audit.record(
             session,
@@ -108,7 +108,9 @@ async def _tables(connection: AsyncConnection, schema: str, plugin: str | None) 
         {"schema": schema},
     )
     names = [name for name in found.scalars() if not name.startswith("alembic_")]
-    return names if plugin is None else [name for name in names if name.startswith(f"{plugin}_")]
+    if plugin is None:
+        return names
+    return [name for name in names if name.startswith(f"{plugin}_") and name not in Base.metadata.tables]
 
 
 def _table(schema: str, name: str) -> sa.TableClause:

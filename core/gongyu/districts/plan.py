@@ -55,9 +55,11 @@ def make_plan(
         )
         lines.append(PlanLine("+", "district", created))
         old = DistrictFile(slug=new.slug, name=new.name, timezone=new.timezone)
-    for name in ("name", "timezone"):
-        if (before := getattr(old, name)) != (after := getattr(new, name)):
-            lines.append(PlanLine("~", f"district.{name}", _changed(before, after)))
+    lines += [
+        PlanLine("~", f"district.{name}", _changed(before, after))
+        for name in ("name", "timezone")
+        if (before := getattr(old, name)) != (after := getattr(new, name))
+    ]
     on, off = [], []
     for name in sorted(old.plugins.keys() | new.plugins.keys()):
         before_entry, after_entry = old.plugins.get(name, _NOTHING), new.plugins.get(name, _NOTHING)

@@ -7,7 +7,7 @@ makes every process see it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -36,12 +36,20 @@ __all__ = [
     "apply_file",
     "current_file",
     "drop_district",
+    "find_district",
     "plan_file",
     "read_file",
     "switched",
 ]
 
 log = structlog.get_logger("gongyu.districts")
+
+
+_ONE_CHANGE: Final = sa.text("SELECT pg_advisory_xact_lock(7094, :number)")
+_DROPPING: Final = Text(
+    zh="区县 {slug} 正在删除；请先完成 gongyu district drop {slug}",
+    en="district {slug} is being dropped; finish gongyu district drop {slug} first",
+)
 
 
 class DistrictError(Exception):
@@ -125,8 +133,14 @@ async def plan_file(platform: Platform, wanted: DistrictFile) -> Plan:
     return make_plan(current, wanted, types=types, migrations=steps)
 
 
-async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str) -> Plan:
+async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str, new: bool = False) -> Plan:
     """Make the district what the file says; create it if need be. Applying twice changes nothing.
+
+    Args:
+        platform: Whose district.
+        wanted: The file, already validated.
+        actor: Who does it, for the audit log.
+        new: Refuse when the district is there already, also when somebody else makes it at this moment.
 
     Returns:
         What was changed.
@@ -136,6 +150,7 @@ async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str) ->
         HookRefusedError: A plugin refused to be switched on; nothing has changed.
     """
     await platform.registry.load()
+    _check_new(platform, wanted, new=new)
     plan = await plan_file(platform, wanted)
     if not plan:
         return plan
@@ -143,9 +158,13 @@ async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str) ->
     enabled = [name for name, entry in wanted.plugins.items() if entry.enabled]
     async with platform.database.work(district) as session:
         # One change of a district at a time. Whoever waited here looks again at what there is to change.
-        await session.execute(sa.text("SELECT pg_advisory_xact_lock(7094, :number)"), {"number": district.number})
+        await session.execute(_ONE_CHANGE, {"number": district.number})
+        await _check_not_dropping(session, district)
         await platform.registry.load()
+        _check_new(platform, wanted, new=new)
         plan = await plan_file(platform, wanted)
+        if not plan:
+            return plan
         await migrations.upgrade_schema(
             platform.database, district.schema, district.number, histories(platform.host, enabled)
         )
@@ -164,9 +183,16 @@ async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str) ->
 
 
 async def drop_district(platform: Platform, slug: str, *, actor: str) -> None:
-    """Delete a district with everything in it. The caller has asked, shown what goes, and exported."""
-    district = platform.state(slug).district
+    """Delete a district with everything in it. The caller has asked, shown what goes, and exported.
+
+    A second run after a kill finishes it.
+
+    Raises:
+        UnknownDistrictError: There is nothing of that name, not even a half-made district.
+    """
+    district = await find_district(platform, slug)
     async with platform.database.work(district) as session:
+        await session.execute(_ONE_CHANGE, {"number": district.number})
         dropping = sa.update(DistrictRow).where(DistrictRow.number == district.number).values(state="dropping")
         await session.execute(dropping, execution_options=IN_REGISTRY)
     await platform.signals.send("registry", slug)  # every process stops answering for it before it goes
@@ -179,6 +205,31 @@ async def drop_district(platform: Platform, slug: str, *, actor: str) -> None:
     await platform.signals.send("registry", slug)
 
 
+async def find_district(platform: Platform, slug: str) -> District:
+    """Also one whose making or dropping was cut short, which no snapshot shows.
+
+    Raises:
+        UnknownDistrictError: Not even that.
+    """
+    found = sa.select(DistrictRow.number, DistrictRow.slug, DistrictRow.name, DistrictRow.timezone)
+    async with platform.database.registry() as connection:
+        row = (await connection.execute(found.where(DistrictRow.slug == slug))).first()
+    return District(**row._mapping) if row else platform.state(slug).district  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+async def _check_not_dropping(session: AsyncSession, district: District) -> None:
+    """Judged under the lock: somebody may have begun to drop it while we waited."""
+    state = sa.select(DistrictRow.state).where(DistrictRow.number == district.number)
+    found = (await session.execute(state, execution_options=IN_REGISTRY)).scalar()
+    if found in (None, "dropping"):
+        raise DistrictError(_DROPPING.format(slug=district.slug))
+
+
+def _check_new(platform: Platform, wanted: DistrictFile, *, new: bool) -> None:
+    if new and wanted.slug in platform.registry.states:
+        raise DistrictError(Text(zh="区县 {slug} 已存在", en="district {slug} exists already").format(slug=wanted.slug))
+
+
 async def _stand(platform: Platform, wanted: DistrictFile) -> District:
     """The district's row and empty schema; a second run after a kill finds and keeps them."""
     if state := platform.registry.states.get(wanted.slug):
@@ -189,12 +240,7 @@ async def _stand(platform: Platform, wanted: DistrictFile) -> District:
         found = sa.select(DistrictRow.number, DistrictRow.state).where(DistrictRow.slug == wanted.slug)
         number, state_name = (await connection.execute(found)).one()
     if state_name == "dropping":
-        raise DistrictError(
-            Text(
-                zh="区县 {slug} 正在删除；请先完成 gongyu district drop {slug}",
-                en="district {slug} is being dropped; finish gongyu district drop {slug} first",
-            ).format(slug=wanted.slug)
-        )
+        raise DistrictError(_DROPPING.format(slug=wanted.slug))
     district = District(number=number, slug=wanted.slug, name=wanted.name, timezone=wanted.timezone)
     await migrations.make_schema(platform.database, district.schema)
     return district

@@ -5,21 +5,19 @@ field by field, collects everything that is wrong, and says where, what was expe
 """
 
 import datetime as dt
-import decimal
-import enum
 import json
 import math
 import re
 import types
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
+from gongyu.districts.expectations import choices, described, is_sequence, is_struct, joined, listed, one_of, peeled
 from gongyu.text import Language, Text
 
 __all__ = [
@@ -206,21 +204,21 @@ def unknown_name(name: str, known: Iterable[str], path: str, what: Text = _SETTI
     if near:
         hint = Text(zh="，是不是 `{near}`？", en=", did you mean `{near}`?").format(near=near[0])
     elif known:
-        hint = Text(zh="；可用的有 {known}", en="; known are {known}").format(known=_listed(known))
+        hint = Text(zh="；可用的有 {known}", en="; known are {known}").format(known=listed(known))
     else:
         hint = Text(zh="；这里没有可用的名称", en="; none are known here")
     return SettingError(
-        path=subpath(path, name), code="unknown", message=_joined(message, hint), expected=_one_of(known), found=name
+        path=subpath(path, name), code="unknown", message=joined(message, hint), expected=one_of(known), found=name
     )
 
 
 def _read(annotation: object, raw: object, path: str, errors: list[SettingError]) -> object:
-    base, metas = _peeled(annotation)
+    base, metas = peeled(annotation)
     hidden = _is_marked(annotation, "secret")
-    if isinstance(raw, Mapping) and _is_struct(base) and base.__struct_config__.tag is None:
+    if isinstance(raw, Mapping) and is_struct(base) and base.__struct_config__.tag is None:
         return _read_struct(base, raw, path, errors, hidden=hidden)
     origin, arguments = get_origin(base), [Annotated[part, SECRET] if hidden else part for part in get_args(base)]
-    if isinstance(raw, list | tuple) and _is_sequence(base):
+    if isinstance(raw, list | tuple) and is_sequence(base):
         whole = _check(annotation, Annotated[list[Any], Meta(), *metas], list(raw), path, errors)
         items = [_read(arguments[0], item, subpath(path, i), errors) for i, item in enumerate(raw)]
         return INVALID if INVALID in [whole, *items] else origin(items)
@@ -243,7 +241,7 @@ def _read_struct(
             values[field.name] = _read(annotation, raw[name], subpath(path, name), errors)
         elif field.required:
             message = Text(zh="缺少设置项 `{name}`", en="setting `{name}` is missing").format(name=name)
-            expected = _described(field.type)
+            expected = described(field.type)
             errors.append(SettingError(path=subpath(path, name), code="missing", message=message, expected=expected))
             values[field.name] = INVALID
     names = [field.encode_name for field in fields]
@@ -289,14 +287,14 @@ def _check(declared: object, type_: object, raw: object, path: str, errors: list
         said, _, inside = str(error).partition(" - at `$")
         code, hidden = _code(said), _hides(declared)
         message = _MESSAGES[code]
-        if code == "choice" and not hidden and (near := get_close_matches(str(raw), _choices(declared), n=1)):
-            message = _joined(message, Text(zh="，是不是 `{near}`", en=", did you mean `{near}`").format(near=near[0]))
+        if code == "choice" and not hidden and (near := get_close_matches(str(raw), choices(declared), n=1)):
+            message = joined(message, Text(zh="，是不是 `{near}`", en=", did you mean `{near}`").format(near=near[0]))
         errors.append(
             SettingError(
                 path=path + inside.rstrip("`"),
                 code=code,
                 message=message,
-                expected=_described(declared),
+                expected=described(declared),
                 found=HIDDEN if hidden else shown(raw),
             )
         )
@@ -326,129 +324,23 @@ def _not_overridable(name: str, own: Iterable[str], path: str) -> SettingError:
     message = Text(
         zh="设置项 `{name}` 不能按学校另设；可以另设的有 {own}",
         en="setting `{name}` cannot be set per school; those that can are {own}",
-    ).format(name=name, own=_listed(sorted(own)) or "—")
-    expected = _one_of(sorted(own))
+    ).format(name=name, own=listed(sorted(own)) or "—")
+    expected = one_of(sorted(own))
     return SettingError(path=subpath(path, name), code="unknown", message=message, expected=expected, found=name)
 
 
-def _peeled(annotation: object) -> tuple[Any, list[Meta]]:
-    """`Annotated[X, ...] | None` is read as X: TOML cannot say None, so only X can be meant."""
-    metas: list[Meta] = []
-    while True:
-        origin, arguments = get_origin(annotation), get_args(annotation)
-        solid = [a for a in arguments if a is not types.NoneType]
-        if origin is Annotated:
-            annotation, metas = arguments[0], metas + [m for m in arguments[1:] if isinstance(m, Meta)]
-        elif origin in (Union, types.UnionType) and len(solid) == 1:
-            annotation = solid[0]
-        else:
-            return annotation, metas
-
-
 def _is_marked(annotation: object, mark: str) -> bool:
-    return any((meta.extra or {}).get(mark) for meta in _peeled(annotation)[1])
+    return any((meta.extra or {}).get(mark) for meta in peeled(annotation)[1])
 
 
 def _hides(annotation: object, seen: frozenset[object] = frozenset()) -> bool:
     """Whether a secret may be anywhere inside: a value of the wrong shape may hold it one level too high."""
-    base, _ = _peeled(annotation)
+    base, _ = peeled(annotation)
     if annotation is None or _is_marked(annotation, "secret"):
         return True
-    if not _is_struct(base):
+    if not is_struct(base):
         return any(_hides(part, seen) for part in get_args(base) if part is not types.NoneType)
     return base not in seen and any(_hides(field.type, seen | {base}) for field in msgspec.structs.fields(base))
-
-
-def _is_struct(base: object) -> bool:
-    return isinstance(base, type) and issubclass(base, Struct)
-
-
-def _is_sequence(base: object) -> bool:
-    origin = get_origin(base)
-    return origin in (list, set, frozenset) or (origin is tuple and get_args(base)[1:] == (...,))
-
-
-def _choices(annotation: object) -> list[str]:
-    base, _ = _peeled(annotation)
-    if get_origin(base) is Literal:
-        return [str(choice) for choice in get_args(base)]
-    return [str(member.value) for member in base] if isinstance(base, type) and issubclass(base, enum.Enum) else []
-
-
-_NAMES: dict[object, Text] = {
-    bool: Text(zh="true 或 false", en="true or false"),
-    int: Text(zh="整数", en="an integer"),
-    float: Text(zh="数", en="a number"),
-    decimal.Decimal: Text(zh="数", en="a number"),
-    str: Text(zh="文字", en="text"),
-    dt.date: Text(zh="日期（如 2026-09-01）", en="a date (such as 2026-09-01)"),
-    dt.time: Text(zh="时间（如 08:00:00）", en="a time (such as 08:00:00)"),
-    dt.datetime: Text(
-        zh="日期时间（如 2026-09-01T08:00:00+08:00）", en="a date-time (such as 2026-09-01T08:00:00+08:00)"
-    ),
-    dt.timedelta: Text(zh='时长（如 "PT30M"）', en='a duration (such as "PT30M")'),
-    uuid.UUID: Text(zh="UUID", en="a UUID"),
-    bytes: Text(zh="Base64 文字", en="text in Base64"),
-}
-
-
-def _described(annotation: object) -> Text:
-    """What the type accepts, in words; `Meta(extra={"expected": Text(...)})` says it better than a pattern."""
-    base, metas = _peeled(annotation)
-    for meta in metas:
-        if isinstance(said := (meta.extra or {}).get("expected"), Text):
-            return said
-    if choices := _choices(base):
-        return _one_of(choices)
-    origin, arguments = get_origin(base), get_args(base)
-    if origin in (Union, types.UnionType):
-        parts = [_described(part) for part in arguments if part is not types.NoneType]
-        return Text(zh="或".join(part.zh for part in parts), en=" or ".join(part.en for part in parts))
-    if _is_sequence(base):
-        text, item = Text(zh="列表", en="a list"), _described(arguments[0])
-        each = Text(zh="，每项：{item}", en=", each item {item}").format(item=item)
-    elif origin is dict or _is_struct(base):
-        text, each = Text(zh="表", en="a table"), _NOTHING
-    else:
-        name = getattr(base, "__name__", str(base))
-        text, each = _NAMES.get(base, Text(zh=name, en=name)), _NOTHING
-    return _joined(text, *map(_limits, metas), each)
-
-
-def _limits(meta: Meta) -> Text:
-    length = _interval(meta.min_length, meta.max_length)
-    neutral = [
-        _interval(meta.ge, meta.le),
-        f"> {meta.gt:g}" if meta.gt is not None else "",
-        f"< {meta.lt:g}" if meta.lt is not None else "",
-    ]
-    zh = [f"长度 {length}" if length else "", f"{meta.multiple_of} 的倍数" if meta.multiple_of else ""]
-    en = [f"length {length}" if length else "", f"a multiple of {meta.multiple_of}" if meta.multiple_of else ""]
-    if meta.pattern is not None:
-        zh, en = [*zh, f"匹配 `{meta.pattern}`"], [*en, f"matching `{meta.pattern}`"]
-    if meta.tz is not None:
-        zh, en = [*zh, "带时区" if meta.tz else "不带时区"], [*en, "with a zone" if meta.tz else "without a zone"]
-    chinese, english = "，".join(filter(None, neutral + zh)), ", ".join(filter(None, neutral + en))
-    return Text(zh=f"（{chinese}）", en=f" ({english})") if english else _NOTHING
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    if low is not None and high is not None:
-        return f"{low} – {high}"
-    return f"≥ {low}" if low is not None else f"≤ {high}" if high is not None else ""
-
-
-def _one_of(names: Iterable[str]) -> Text:
-    listed = _listed(names)
-    return Text(zh=f"{listed} 之一", en=f"one of {listed}") if listed else _NOTHING
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _joined(*texts: Text) -> Text:
-    return Text(zh="".join(text.zh for text in texts), en="".join(text.en for text in texts))
 
 
 def _filled(type_: type[Struct] | None, raw: Mapping[str, object]) -> Mapping[str, object]:
@@ -461,14 +353,14 @@ def _filled(type_: type[Struct] | None, raw: Mapping[str, object]) -> Mapping[st
 
 def _walked(annotation: object, raw: object, change: Callable[[object, object], object]) -> Any:  # noqa: ANN401 - as its argument
     """The raw value with every leaf changed in the light of its type; what no type knows comes with None."""
-    base, _ = _peeled(annotation)
+    base, _ = peeled(annotation)
     if not _is_marked(annotation, "secret"):
-        if isinstance(raw, Mapping) and (base is None or _is_struct(base)):
+        if isinstance(raw, Mapping) and (base is None or is_struct(base)):
             known = {field.encode_name: field.type for field in msgspec.structs.fields(base)} if base else {}
             return {k: _walked(known[k], part, change) if k in known else change(None, part) for k, part in raw.items()}
         if isinstance(raw, Mapping) and get_origin(base) is dict:
             return {key: _walked(get_args(base)[1], part, change) for key, part in raw.items()}
-        if isinstance(raw, list) and _is_sequence(base):
+        if isinstance(raw, list) and is_sequence(base):
             return [_walked(get_args(base)[0], item, change) for item in raw]
     return change(annotation, raw)
 
@@ -479,7 +371,7 @@ def _tagged(annotation: object, raw: object) -> object:
 
 
 def _restored(annotation: object, raw: object) -> object:
-    if isinstance(raw, str) and _peeled(annotation)[0] in _TIMES:
+    if isinstance(raw, str) and peeled(annotation)[0] in _TIMES:
         with suppress(msgspec.ValidationError):
             return msgspec.convert(raw, annotation)
     return raw

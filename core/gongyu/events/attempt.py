@@ -3,8 +3,8 @@
 What is killed in the middle has not happened and is due as before; what is committed is marked and does not happen
 again. Deliveries and jobs differ only in what is claimed, done and marked.
 
-The whole transaction belongs to the one piece of work, so it needs no SAVEPOINT: a failure undoes all of it, whatever it
-did to the transaction or the connection, and is marked in a second one.
+The whole transaction belongs to the one piece of work, so it needs no SAVEPOINT: a failure undoes all of it, whatever
+it did to the transaction or the connection, and is marked in a second one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -98,7 +98,10 @@ class Lane:
         self._timers[key] = loop.call_later(wait, self.wake, key)
 
     async def _serve(self) -> None:
-        while await self._something.acquire() and not self._closing:
+        while True:
+            await self._something.acquire()
+            if self._closing:
+                return
             drawn = random.randrange(len(self._waiting))  # noqa: S311 - spreads load
             key = self._waiting.pop(drawn)
             self._running.add(key)

@@ -25,11 +25,43 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
 #: Words the core uses itself: in addresses beside the plugins' own, in the command line, as names of histories, or as
 #: the beginning of a table's name, which would make that table the plugin's.
 RESERVED = frozenset(
-    (
-        "academic access api audit care class core db demo district districts docs doctor events external "
-        "health keys me openapi plugin plugins recovery registry roster serve session sessions sign sign_in "
-        "tokens user users web webhook webhooks"
-    ).split()
+    [
+        "academic",
+        "access",
+        "api",
+        "audit",
+        "care",
+        "class",
+        "core",
+        "db",
+        "demo",
+        "district",
+        "districts",
+        "docs",
+        "doctor",
+        "events",
+        "external",
+        "health",
+        "keys",
+        "me",
+        "openapi",
+        "plugin",
+        "plugins",
+        "recovery",
+        "registry",
+        "roster",
+        "serve",
+        "session",
+        "sessions",
+        "sign",
+        "sign_in",
+        "tokens",
+        "user",
+        "users",
+        "web",
+        "webhook",
+        "webhooks",
+    ]
 )
 
 

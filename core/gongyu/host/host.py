@@ -251,7 +251,7 @@ def _refuse_foreign_names(plugin: Plugin) -> None:
 
 
 def _address(method: str, path: str) -> str:
-    """What a request is matched by: of two routes that differ only in a parameter's name or type, Litestar drops one."""
+    """What a request is matched by: where routes differ only in a parameter's name or type, Litestar drops one."""
     return f"{method} {re.sub(r'{[^}]*}', '{}', path)}"
 
 

@@ -14,6 +14,7 @@ from gongyu.database.errors import meaning_of
 
 __all__ = ["isolated", "limited", "said"]
 
+_LIMITED: Final = "gongyu.limited"
 #: Where an error passes through without being at home there.
 _LIBRARIES: Final = {"asyncio", "asyncpg", "contextlib.py", "httpcore", "sqlalchemy", "msgspec"}
 
@@ -21,11 +22,18 @@ _LIBRARIES: Final = {"asyncio", "asyncpg", "contextlib.py", "httpcore", "sqlalch
 @asynccontextmanager
 async def limited(session: AsyncSession, seconds: float) -> AsyncGenerator[None]:
     """A time limit around the block, until the transaction ends for the server's part of it."""
-    # The server gives up on a slow statement first: a client-side cancellation would cost the whole connection, and
-    # with it the unit of work that this is to protect.
+    connection = (await session.connection()).sync_connection
+    assert connection is not None  # noqa: S101 - for the type: it has just been opened
+    _keep_when_cancelled(connection.engine)
+    # The server gives up on a single slow statement first, also when nobody is left here to cancel it.
     await session.execute(sa.text(f"SET LOCAL statement_timeout = '{int(seconds * 900)}ms'"))
-    async with asyncio.timeout(seconds):
-        yield
+    info = connection.info  # that of the driver's connection, also when the block closes or loses it
+    info[_LIMITED] = True
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    finally:
+        info.pop(_LIMITED, None)
 
 
 @asynccontextmanager
@@ -35,6 +43,21 @@ async def isolated(session: AsyncSession, seconds: float) -> AsyncGenerator[None
         async with limited(session, seconds):
             yield
         await session.execute(sa.text("SET LOCAL statement_timeout TO DEFAULT"))
+
+
+def _keep_when_cancelled(engine: sa.Engine) -> None:
+    if not sa.event.contains(engine, "handle_error", _still_connected):
+        sa.event.listen(engine, "handle_error", _still_connected)
+
+
+def _still_connected(context: sa.engine.ExceptionContext) -> None:
+    """A statement cut off by the time limit must not cost the connection, and with it the unit of work.
+
+    SQLAlchemy throws the connection away because most drivers cannot tell what became of the statement. asyncpg can: it
+    cancels it on the server and waits for that. Only inside the limit, where BEGIN is certainly behind us.
+    """
+    if isinstance(context.original_exception, asyncio.CancelledError) and context.connection is not None:
+        context.is_disconnect = context.is_disconnect and _LIMITED not in context.connection.info
 
 
 def said(error: BaseException) -> str:

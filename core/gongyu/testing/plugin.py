@@ -62,14 +62,15 @@ async def _administer(server: str, *statements: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> Generator[str]:
+def template(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A database with the `gongyu` schema in it, copied for each test: copying a file tree beats running migrations."""
     name = f"gongyu_template_{uuid4().hex[:8]}"
     url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    config = Config(database_url=url, data=tmp_path_factory.mktemp("template"))
 
     async def build() -> None:
         await _administer(server_url, f"CREATE DATABASE {name}")
-        async with open_platform(Config(database_url=url), host=load_host(entry_points=[])):
+        async with open_platform(config, host=load_host(entry_points=[])):
             pass
 
     asyncio.run(build())

@@ -1,198 +1,128 @@
-"""OpenAPI 3.1: one document for the whole, one for each district with only its plugins.
+"""The API's documentation over HTTP: OpenAPI 3.1 for programs, a page for people; the whole, and of each district."""
 
-Litestar makes the paths and parameters, msgspec the schemas (it is what reads and writes the wire), and
-`openapi_document` puts the rest right on the finished document.
-"""
-
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, get
-from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.routes import HTTPRoute
-from litestar.types import Method
-from litestar.types.internal_types import PathParameterDefinition
+from litestar.response import Redirect
 
-from gongyu import __version__
 from gongyu.host import Host
-from gongyu.plugin import Public, SignedIn
-from gongyu.text import Text
+from gongyu.plugin import District, Public
+from gongyu.text import Language, preferred_language
+from gongyu.web import reference
 from gongyu.web.call import Call
+from gongyu.web.documents import Documents
 from gongyu.web.gate import Gate
-from gongyu.web.openapi_document import Operation, cut, finish
-from gongyu.web.problems import Problem
+from gongyu.web.problems import CATALOGUE, ProblemError
 
-__all__ = ["Documents", "attach", "documents_of", "openapi_routes"]
+__all__ = ["attach", "openapi_routes"]
 
-#: The core's own tags; a plugin's tag is its name card.
-_CORE_TAGS: Final[Mapping[str, tuple[Text, Text]]] = {
-    "district": (
-        Text(zh="区县", en="District"),
-        Text(zh="区县提供什么、我是谁、运行得如何", en="what it offers, who I am, how it is running"),
-    ),
-    "webhooks": (
-        Text(zh="Webhook", en="Webhooks"),
-        Text(zh="有事发生时通知您的地址（Standard Webhooks）", en="tell your address of events (Standard Webhooks)"),
-    ),
-    "operation": (
-        Text(zh="运维", en="Operation"),
-        Text(zh="给看护机器的程序", en="for the machines that watch over this one"),
-    ),
+_WHY: Final = Public("the documentation of the API")
+#: Nothing but our own style sheet and pictures; no script at all, not even one that slipped into a description.
+_PAGE_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "vary": "accept-language",
+    "cache-control": "no-cache",
 }
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+class _Answers:
+    """What was asked for lately, encoded. Few at a time, so that memory does not grow with the number of districts."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self.json = lru_cache(maxsize=16)(self._json)
+        self.page = lru_cache(maxsize=32)(self._page)
+
+    def _document(self, district: District | None, enabled: tuple[str, ...]) -> dict[str, Any]:
+        return self._documents.of_district(district, enabled) if district else self._documents.whole
+
+    def _json(self, district: District | None, enabled: tuple[str, ...]) -> bytes:
+        return msgspec.json.encode(self._document(district, enabled))
+
+    def _page(self, district: District | None, enabled: tuple[str, ...], language: Language) -> bytes:
+        return reference.render(self._document(district, enabled), district=district, language=language)
 
 
 def attach(app: Litestar, host: Host | None = None) -> None:
-    """Let Litestar describe its routes without serving pages of its own (from another host's scripts)."""
+    """Give the application its documentation, once all its routes are known."""
     host = host or next(guard._platform.host for guard in app.guards if isinstance(guard, Gate))  # noqa: SLF001 - until app.py passes it
-    _name_operations(app)
-    described = OpenAPIConfig(title="Gongyu 共育", version=__version__, use_handler_docstrings=True)
-    app.plugins.get(OpenAPIPlugin)._openapi_config = described  # noqa: SLF001 - given to the constructor it adds routes
-    app.state.documents = Documents(app, host)
+    app.state.documentation = _Answers(Documents(app, host))
 
 
-class Documents:
-    """The documents of one application: the whole is made once, a district's when somebody asks.
-
-    Few districts are remembered at a time, so that a worker's memory does not grow with their number.
-    """
-
-    def __init__(self, app: Litestar, host: Host) -> None:
-        self._app, self._host = app, host
-        self.of_district: Callable[[str, str, Sequence[str]], dict[str, Any]] = lru_cache(maxsize=16)(self._cut)
-
-    @cached_property
-    def whole(self) -> dict[str, Any]:
-        operations, schemas = _operations(self._app, self._host)
-        plugins = {name: (plugin.info.title, plugin.info.summary) for name, plugin in self._host.plugins.items()}
-        raw = self._app.openapi_schema.to_schema()
-        return finish(raw, operations=operations, schemas=schemas, tags={**_CORE_TAGS, **plugins})
-
-    @cached_property
-    def whole_json(self) -> bytes:
-        return msgspec.json.encode(self.whole)
-
-    def _cut(self, slug: str, name: str, enabled: tuple[str, ...]) -> dict[str, Any]:
-        return cut(self.whole, slug=slug, name=name, enabled=enabled)
+def _answers(request: Request[Any, Any, Any]) -> _Answers:
+    answers: _Answers = request.app.state.documentation
+    return answers
 
 
-def documents_of(request: Request[Any, Any, Any]) -> Documents:
-    documents: Documents = request.app.state.documents
-    return documents
+def _page(request: Request[Any, Any, Any], call: Call | None, lang: str | None) -> Response[bytes]:
+    accepted = preferred_language(request.headers.get("accept-language"))
+    language: Language = "en" if lang == "en" else "zh" if lang == "zh" else accepted
+    page = _answers(request).page(call and call.district, call.state.enabled if call else (), language)
+    headers = {**_PAGE_HEADERS, "content-language": "en" if language == "en" else "zh-CN"}
+    return Response(page, media_type="text/html", headers=headers)
 
 
-def _described(app: Litestar) -> Sequence[tuple[str, str, HTTPRouteHandler]]:
-    return [
-        (route.path_format or "/", method.lower(), handler)
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for method, (handler, _) in route.route_handler_map.items()
-        if handler.resolve_include_in_schema()
-    ]
-
-
-def _name_operations(app: Litestar) -> None:
-    """Give every operation a name of its own: Litestar gives up the whole document over one that occurs twice, and a
-    plugin must not be able to take the documentation of the others away.
-    """
-    names: dict[tuple[str, str], str] = {}
-    for path, method, handler in _described(app):
-        given = handler.operation_id if isinstance(handler.operation_id, str) else handler.handler_name
-        plugin = handler.opt.get("plugin", "")
-        name = given if not plugin or given.startswith(f"{plugin}_") else f"{plugin}_{given}"
-        tries = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
-        names[path, method] = next(one for one in tries if one not in names.values())
-
-    def name_of(_: HTTPRouteHandler, method: Method, components: Sequence[str | PathParameterDefinition]) -> str:
-        parts = (part if isinstance(part, str) else f"{{{part.name}}}" for part in components)
-        return names[f"/{'/'.join(parts)}", method.lower()]
-
-    for _, _, handler in _described(app):
-        handler.operation_id = name_of
-
-
-def _operations(app: Litestar, host: Host) -> tuple[dict[tuple[str, str], Operation], Mapping[str, Any]]:
-    """What the handlers say of themselves, and the components of everything that msgspec reads and writes for them."""
-    handlers = {(path, method): handler for path, method, handler in _described(app)}
-    types = {key: (_body_type(handler), _answer_type(handler)) for key, handler in handlers.items()}
-    fields = [type_ for pair in types.values() for type_ in pair if type_ is not None]
-    found, schemas = msgspec.json.schema_components([Problem, *fields], ref_template="#/components/schemas/{name}")
-    schema_of = iter(found[1:])
-    operations = {}
-    for key, handler in handlers.items():
-        body, answer = (next(schema_of) if type_ is not None else None for type_ in types[key])
-        operations[key] = Operation(
-            permission=_permission(handler.opt["permission"], host),
-            plugin=handler.opt.get("plugin", ""),
-            title=handler.opt.get("title"),
-            body=body,
-            answer=answer,
-        )
-    return operations, schemas
-
-
-def _body_type(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type
-    field = handler.parsed_data_field
-    return None if field is None or handler.resolve_data_dto() else _if_known(field.annotation)
-
-
-def _answer_type(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type
-    field = handler.parsed_return_field
-    if field.is_subclass_of(Response):
-        field = field.inner_types[0] if field.inner_types else field
-    return None if handler.resolve_return_dto() else _if_known(field.annotation)
-
-
-def _if_known(type_: Any) -> Any:  # noqa: ANN401 - a type
-    """Uploads, streams and files are Litestar's own affair."""
-    try:
-        msgspec.json.schema_components([type_])
-    except TypeError:
-        return None
-    return type_
-
-
-def _permission(needed: Public | SignedIn | str, host: Host) -> dict[str, Any]:
-    if isinstance(needed, Public):
-        return {"kind": "public", "reason": needed.reason}
-    if isinstance(needed, SignedIn):
-        return {"kind": "signed-in", "reason": needed.reason}
-    permission = host.permissions[needed]
-    return {
-        "kind": "permission",
-        "name": permission.name,
-        "title": msgspec.to_builtins(permission.title),
-        "roles": list(permission.roles),
-        "sensitive": permission.sensitive,
-    }
-
-
-@get(
-    "/openapi.json",
-    permission=Public("the documentation of the API"),
-    operation_id="openapi_document",
-    include_in_schema=False,
-    sync_to_thread=True,
-)
+@get("/openapi.json", permission=_WHY, include_in_schema=False, sync_to_thread=True)
 def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
-    return Response(documents_of(request).whole_json, media_type="application/json")
+    return Response(_answers(request).json(None, ()), media_type="application/json")
 
 
-@get(
-    "/api/v1/{district:str}/openapi.json",
-    permission=Public("the documentation of the API"),
-    operation_id="district_openapi_document",
-    include_in_schema=False,
-    sync_to_thread=True,
-)
-def district_openapi_document(request: Request[Any, Any, Any], call: Call) -> Response[dict[str, Any]]:
-    district = call.district
-    return Response(documents_of(request).of_district(district.slug, district.name, call.state.enabled))
+@get("/api/v1/{district:str}/openapi.json", permission=_WHY, include_in_schema=False, sync_to_thread=True)
+def district_openapi_document(request: Request[Any, Any, Any], call: Call) -> Response[bytes]:
+    return Response(_answers(request).json(call.district, call.state.enabled), media_type="application/json")
+
+
+@get("/docs", permission=_WHY, include_in_schema=False, sync_to_thread=True)
+def reference_page(request: Request[Any, Any, Any], lang: str | None = None) -> Response[bytes]:
+    return _page(request, None, lang)
+
+
+@get("/api/v1/{district:str}/docs", permission=_WHY, include_in_schema=False, sync_to_thread=True)
+def district_reference_page(request: Request[Any, Any, Any], call: Call, lang: str | None = None) -> Response[bytes]:
+    return _page(request, call, lang)
+
+
+@get("/docs/assets/{name:str}", permission=_WHY, include_in_schema=False, sync_to_thread=False)
+def asset(name: str) -> Response[bytes]:
+    """A file of the page. An address with another content's hash still answers, so that a page survives an upgrade."""
+    stem, _, rest = name.partition(".")
+    found = reference.asset(f"{stem}.{rest.rpartition('.')[2]}")
+    if found is None:
+        raise ProblemError("not-found")
+    caching = _FOR_EVER if found.name == name else "no-cache"
+    headers = {"cache-control": caching, "x-content-type-options": "nosniff"}
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+@get("/favicon.ico", permission=_WHY, include_in_schema=False, sync_to_thread=False)
+def favicon() -> Response[bytes]:
+    icon = reference.ASSETS["icon.svg"]
+    return Response(icon.content, media_type=icon.media_type, headers={"cache-control": "public, max-age=86400"})
+
+
+@get("/problems/{kind:str}", permission=_WHY, include_in_schema=False, sync_to_thread=False)
+def problem_type(kind: str) -> Redirect:
+    """The `type` of a problem is an address; it leads to where the type is explained (RFC 9457 3.1.1)."""
+    if kind not in CATALOGUE:
+        raise ProblemError("not-found")
+    return Redirect(f"/docs#problem-{kind}")
 
 
 def openapi_routes() -> Sequence[HTTPRouteHandler]:
-    return [openapi_document, district_openapi_document]
+    return [
+        openapi_document,
+        district_openapi_document,
+        reference_page,
+        district_reference_page,
+        asset,
+        favicon,
+        problem_type,
+    ]

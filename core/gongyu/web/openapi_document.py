@@ -1,7 +1,7 @@
 """The finished OpenAPI document: pure functions on dicts, so that each promise of it is in one place and testable.
 
-Litestar describes paths and parameters. It knows nothing of problem details, permissions and idempotency; its own 400 has
-an `array` without `items` (which generators drop), and its bounds are floats.
+Litestar describes paths and parameters. It knows nothing of problem details, permissions and idempotency; its own 400
+has an `array` without `items` (which generators drop), and its bounds are floats.
 """
 
 import contextlib
@@ -31,12 +31,18 @@ _ABOUT: Final = Text(
     "may carry an `Idempotency-Key`, and sending it again does not do it again.",
 )
 
+
+def _described(text: Text) -> dict[str, Any]:
+    """A description in both languages, and each on its own for who shows one."""
+    return {"description": f"{text.zh} {text.en}", "x-description": msgspec.to_builtins(text)}
+
+
 _PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "district": {
         "name": "district",
         "in": "path",
         "required": True,
-        "description": "区县的短名。 The district's short name.",
+        **_described(Text(zh="区县的短名", en="The district's short name")),
         "schema": {"type": "string", "pattern": "^[a-z][a-z0-9]{1,30}$"},
         "example": _EXAMPLE_DISTRICT,
     },
@@ -44,8 +50,12 @@ _PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "description": "调用方自选的键；同一键重发得到同一答复。 A key of the caller's own; sent again, it gets the "
-        "same answer and does nothing twice. With another body it is refused with 422.",
+        **_described(
+            Text(
+                zh="调用方自选的键；用同一个键重发，得到同一答复，不会重复生效",
+                en="A key of the caller's own; sent again, it gets the same answer and does nothing twice",
+            )
+        ),
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
         "example": "01990f2e-7c00-7000-8000-00000000000a",
     },

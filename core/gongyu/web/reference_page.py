@@ -1,4 +1,4 @@
-"""What the reference page shows, made of a finished OpenAPI document: plain values, so that the template only lays out."""
+"""What the reference page shows, made of a finished OpenAPI document: plain values; the template only lays out."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from gongyu.text import Language, Text
 from gongyu.web.openapi_document import METHODS, permission_line
-from gongyu.web.openapi_examples import NoExampleError, example_of, without_null
+from gongyu.web.openapi_examples import without_null
 from gongyu.web.reference_words import WORDS
 
 __all__ = ["Field", "Group", "groups_of", "prose"]
@@ -29,8 +29,12 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter; descriptions of plugins come in English, the core's in both languages."""
+
     place: str
     field: Field
+    description: str
+    description_language: Language
     example: str
 
 
@@ -119,21 +123,21 @@ def _entry(
         description=operation["description"].removesuffix(permission_line(permission)).strip(),
         deprecated=operation.get("deprecated", False),
         permission=permission,
-        parameters=[
-            Parameter(
-                place=WORDS[f"in_{one['in']}"].pick(language),
-                field=tree.field(
-                    one["name"],
-                    one["schema"] | {"description": one.get("description", "")},
-                    required=one.get("required", False),
-                ),
-                example="" if "example" not in one else _plain(one["example"]),
-            )
-            for one in parameters
-        ],
-        request=_contents(operation.get("requestBody", {}), tree),
+        parameters=[_parameter(one, tree, language) for one in parameters],
+        request=_contents(operation.get("requestBody", {}), tree, asked=True),
         answers=[_answer(status, _resolved(one, document), tree) for status, one in operation["responses"].items()],
         curl=_curl(path, method, operation, parameters),
+    )
+
+
+def _parameter(one: Mapping[str, Any], tree: "_Tree", language: Language) -> Parameter:
+    both = one.get("x-description")
+    return Parameter(
+        place=WORDS[f"in_{one['in']}"].pick(language),
+        field=tree.field(one["name"], one["schema"], required=one.get("required", False)),
+        description=both[language] if both else one.get("description", ""),
+        description_language=language if both else "en",
+        example=_plain(one["example"]) if "example" in one else "",
     )
 
 
@@ -145,11 +149,11 @@ def _resolved(part: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[s
     return part
 
 
-def _contents(body: Mapping[str, Any], tree: "_Tree") -> list[Content]:
+def _contents(body: Mapping[str, Any], tree: "_Tree", *, asked: bool = False) -> list[Content]:
     return [
         Content(
             media_type=media_type,
-            field=tree.field("", said["schema"], required=True) if said.get("schema") else None,
+            field=tree.field("", said["schema"], asked=asked) if said.get("schema") else None,
             example=_plain(said["example"], indent=2) if "example" in said else "",
         )
         for media_type, said in body.get("content", {}).items()
@@ -197,11 +201,18 @@ class _Tree:
         self._schemas, self._language = schemas, language
 
     def field(
-        self, name: str, schema: Mapping[str, Any], *, required: bool = False, inside: tuple[str, ...] = ()
+        self,
+        name: str,
+        schema: Mapping[str, Any],
+        *,
+        required: bool = False,
+        asked: bool = False,
+        inside: tuple[str, ...] = (),
     ) -> Field:
+        """A field; what is required is said only of what the caller is asked for, of an answer it is noise."""
         nullable = any(one.get("type") == "null" for one in (*schema.get("anyOf", ()), *schema.get("oneOf", ())))
         opened, inside, again = self._opened(without_null(schema), inside)
-        type_, children = (again, []) if again else self._type(opened, inside)
+        type_, children = (again, []) if again else self._type(opened, inside, asked=asked)
         return Field(
             name=name,
             type=f"{type_} | null" if nullable else type_,
@@ -222,33 +233,35 @@ class _Tree:
             return {"description": ""}, inside, name
         return self._schemas[name], (*inside, name), ""
 
-    def _type(self, schema: Mapping[str, Any], inside: tuple[str, ...]) -> tuple[str, list[Field]]:
+    def _type(self, schema: Mapping[str, Any], inside: tuple[str, ...], *, asked: bool) -> tuple[str, list[Field]]:
         if choices := schema.get("anyOf") or schema.get("oneOf"):
-            fields = [self.field("", one, inside=inside) for one in choices]
+            fields = [self.field("", one, asked=asked, inside=inside) for one in choices]
             deep = [self._named(field, number) for number, field in enumerate(fields, 1) if field.children]
             return " | ".join(dict.fromkeys(field.type for field in fields)), deep
         match schema.get("type"):
             case "array":
-                item = self.field("", schema.get("items") or {}, inside=inside)
+                item = self.field("", schema.get("items") or {}, asked=asked, inside=inside)
                 return f"{item.type}[]", list(item.children)
             case "object":
-                return self._object(schema, inside)
+                return self._object(schema, inside, asked=asked)
             case str(type_):
                 return schema.get("format", type_), []
         return WORDS["any"].pick(self._language), []
 
-    def _object(self, schema: Mapping[str, Any], inside: tuple[str, ...]) -> tuple[str, list[Field]]:
-        required = schema.get("required", ())
+    def _object(self, schema: Mapping[str, Any], inside: tuple[str, ...], *, asked: bool) -> tuple[str, list[Field]]:
+        required = schema.get("required", ()) if asked else ()
         fields = [
-            self.field(name, one, required=name in required, inside=inside)
+            self.field(name, one, required=name in required, asked=asked, inside=inside)
             for name, one in schema.get("properties", {}).items()
         ]
         if isinstance(values := schema.get("additionalProperties"), Mapping):
-            fields.append(self.field("*", values, inside=inside))
+            fields.append(self.field("*", values, asked=asked, inside=inside))
         return "object", fields
 
     def _named(self, field: Field, number: int) -> Field:
-        return msgspec.structs.replace(field, name=Text(zh="形式 {n}", en="form {n}").format(n=number).pick(self._language))
+        return msgspec.structs.replace(
+            field, name=Text(zh="形式 {n}", en="form {n}").format(n=number).pick(self._language)
+        )
 
     def _notes(self, schema: Mapping[str, Any]) -> list[str]:
         notes = []

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
+from gongyu.access import audit
 from gongyu.access.audit import Chain, Head, append, prune, record, verify
 from gongyu.access.audit_search import AuditQuery, export, search
 from gongyu.access.models import AuditLine
@@ -84,6 +85,19 @@ async def test_changed_missing_or_reordered_line_is_found(
     assert said in found.trouble.en
 
 
+async def test_line_changed_together_with_its_hash_is_found_by_the_next(scene: "Scene") -> None:
+    await lines(scene, 6)
+    bound = scene.platform.database.owner.execution_options(schema_translate_map={None: "d_ezhou"})
+    async with bound.begin() as connection:
+        third = sa.select(AuditLine.__table__).where(AuditLine.seq == 3)
+        line = dict((await connection.execute(third)).mappings().one()) | {"actor": "nobody"}
+        await connection.execute(
+            sa.update(AuditLine).where(AuditLine.seq == 3).values(line | {"hash": audit._digest(line)})
+        )
+    found = await chain(scene)
+    assert (found.broken_at, found.trouble and found.trouble.en) == (4, "line 4 does not follow the one before")
+
+
 async def test_end_cut_off_or_all_written_anew_is_found_by_a_head_noted_outside(scene: "Scene") -> None:
     await lines(scene, 6)
     noted = (await chain(scene)).head
@@ -154,8 +168,6 @@ async def test_pruning_keeps_what_the_law_wants_and_the_rest_verifiable(scene: "
 
 async def rehash(scene: "Scene") -> None:
     """Lines of long ago, honestly chained: time cannot be waited for."""
-    from gongyu.access import audit  # noqa: PLC0415 - only here, behind the door
-
     bound = scene.platform.database.owner.execution_options(schema_translate_map={None: "d_ezhou"})
     async with bound.begin() as connection:
         previous = audit._GENESIS

@@ -127,6 +127,11 @@ async def test_nothing_is_remembered_without_signals(scene: "Scene") -> None:
     assert await scene.who(text) is not None
     await scene.execute(REVOKE_ALL)
     assert await scene.who(text) is None
+    text = await scene.token(scene.people.teacher)
+    assert await scene.who(text) is not None
+    await scene.execute(REVOKE_ALL)
+    scene.platform.signals.connected.set()  # nor is what was seen while deaf believed afterwards
+    assert await scene.who(text) is None
 
 
 @listening

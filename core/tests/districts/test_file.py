@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
-from gongyu.districts.file import DistrictFile, PluginEntry, load, parse, positions_of, render, validate
+from gongyu.districts.file import DistrictFile, PluginEntry, load, parse, render, validate
+from gongyu.districts.positions import positions_of
 from gongyu.districts.settings import PER_SCHOOL, SECRET, subpath
 
 

@@ -1,4 +1,4 @@
-"""A process of its own that runs the worker until it is killed: `python -m core.tests.events.stranded URL FOLDER SECONDS`.
+"""A process of its own that runs the worker until it is killed: `python -m core.tests.events.stranded URL FOLDER 5`.
 
 Its `ear` writes down, then says so on standard output, then takes its time before the commit.
 """

@@ -31,7 +31,7 @@ class Shelf:
         self.folder = folder
         folder.mkdir(exist_ok=True)
 
-    def install(  # noqa: PLR0913 - each is something a package may get wrong
+    def install(
         self,
         name: str,
         body: str = "",
@@ -50,7 +50,7 @@ class Shelf:
         home.mkdir(exist_ok=True)
         (home / "__init__.py").touch()
         written = card.format(name=name, contract=contract, requires=tuple(requires))
-        (home / "plugin.py").write_text("\n\n".join([HEAD, TRACE, written, body]), "utf-8")
+        (home / "plugin.py").write_text(f"{HEAD}\n\n{TRACE}\n\n{written}\n\n{body}", "utf-8")
         about = self.folder / f"{package}-{version}.dist-info"
         about.mkdir(exist_ok=True)
         needs = "".join(f"Requires-Dist: {line}\n" for line in packages)

@@ -266,13 +266,15 @@ async def test_failure_under_notify_does_not_keep_a_plugin_on(
     assert [(plugin, hook) for plugin, hook, _, _ in await failures(platform, ezhou)] == [("calm", "plugin_disabled")]
 
 
+@pytest.mark.parametrize("raise_hook_errors", [True, False])
 async def test_in_tests_a_failing_hook_is_raised_whatever_its_policy(
-    database_url: str, host: Host, troupe: Troupe, tmp_path: Path
+    platform: Platform, ezhou: DistrictState, troupe: Troupe, *, raise_hook_errors: bool
 ) -> None:
-    config = Config(database_url=database_url, data=tmp_path)
-    async with open_platform(config, host=host, raise_hook_errors=True) as platform:
-        assert platform.dispatcher.raises
-        troupe.plays["calm"] = fail
-        async with open_platform(config, host=host) as server:
-            assert not server.dispatcher.raises
-    del platform
+    troupe.plays["calm"] = fail
+    async with open_platform(platform.config, host=platform.host, raise_hook_errors=raise_hook_errors) as other:
+        assert other.dispatcher.raises is raise_hook_errors
+        if not raise_hook_errors:
+            assert list(await perform(other, ezhou)) == ["bold", "dour"]
+            return
+        with pytest.raises(HookRefusedError, match="calm: demo_played: 张三"):
+            await perform(other, ezhou)

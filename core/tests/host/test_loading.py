@@ -55,11 +55,13 @@ BROKEN = {
         "these names do not belong to plugin foreign_table, or are malformed: person",
     ),
     "foreign_event": (
-        "class Said(Event, frozen=True):\n"
-        '    type: ClassVar[str] = "sound.said.v1"\n'
-        "class Unversioned(Event, frozen=True):\n"
-        '    type: ClassVar[str] = "foreign_event.said"\n'
-        "@hookimpl\ndef event_types():\n    return [Said, Unversioned]",
+        (
+            "class Said(Event, frozen=True):\n"
+            '    type: ClassVar[str] = "sound.said.v1"\n'
+            "class Unversioned(Event, frozen=True):\n"
+            '    type: ClassVar[str] = "foreign_event.said"\n'
+            "@hookimpl\ndef event_types():\n    return [Said, Unversioned]"
+        ),
         "这些名字不属于插件 foreign_event，或格式不对：sound.said.v1, foreign_event.said",
         "these names do not belong to plugin foreign_event, or are malformed: sound.said.v1, foreign_event.said",
     ),
@@ -69,52 +71,68 @@ BROKEN = {
         "these names do not belong to plugin foreign_permission, or are malformed: district.audit.read",
     ),
     "two_permissions": (
-        'MINE = Permission("two_permissions.a.read", Text(zh="", en=""))\n'
-        "@hookimpl\ndef permissions():\n    return [MINE, MINE]",
+        (
+            'MINE = Permission("two_permissions.a.read", Text(zh="", en=""))\n'
+            "@hookimpl\ndef permissions():\n    return [MINE, MINE]"
+        ),
         "权限重复：two_permissions.a.read",
         "the same permission twice: two_permissions.a.read",
     ),
     "two_events": (
-        "class Said(Event, frozen=True):\n"
-        '    type: ClassVar[str] = "two_events.said.v1"\n'
-        "@hookimpl\ndef event_types():\n    return [Said, Said]",
+        (
+            "class Said(Event, frozen=True):\n"
+            '    type: ClassVar[str] = "two_events.said.v1"\n'
+            "@hookimpl\ndef event_types():\n    return [Said, Said]"
+        ),
         "事件重复：two_events.said.v1",
         "the same event twice: two_events.said.v1",
     ),
     "two_jobs": (
-        'async def tidy(context): ...\nTIDY = Job("tidy", Text(zh="", en=""), tidy, every="daily")\n'
-        "@hookimpl\ndef jobs():\n    return [TIDY, TIDY]",
+        (
+            'async def tidy(context): ...\nTIDY = Job("tidy", Text(zh="", en=""), tidy, every="daily")\n'
+            "@hookimpl\ndef jobs():\n    return [TIDY, TIDY]"
+        ),
         "定时任务重复：tidy",
         "the same job twice: tidy",
     ),
     "two_subscriptions": (
-        'async def hear(context, occurrence): ...\nHEAR = Subscription("sound.said.v1", hear)\n'
-        "@hookimpl\ndef subscriptions():\n    return [HEAR, HEAR]",
+        (
+            'async def hear(context, occurrence): ...\nHEAR = Subscription("sound.said.v1", hear)\n'
+            "@hookimpl\ndef subscriptions():\n    return [HEAR, HEAR]"
+        ),
         "两次订阅了事件 sound.said.v1",
         "it subscribes to sound.said.v1 twice",
     ),
     "two_routes": (
-        '@get("/a/{one:int}", permission=Public("a trial"))\nasync def first(one: int) -> None: ...\n'
-        '@get("/a/{two:str}", permission=Public("a trial"))\nasync def second(two: str) -> None: ...\n'
-        "@hookimpl\ndef routes():\n    return [first, second]",
+        (
+            '@get("/a/{one:int}", permission=Public("a trial"))\nasync def first(one: int) -> None: ...\n'
+            '@get("/a/{two:str}", permission=Public("a trial"))\nasync def second(two: str) -> None: ...\n'
+            "@hookimpl\ndef routes():\n    return [first, second]"
+        ),
         "路由重复：GET /a/{}",
         "the same route twice: GET /a/{}",
     ),
     "foreign_operation": (
-        '@get("/a", operation_id="list_notices", permission=Public("a trial"))\nasync def a() -> None: ...\n'
-        "@hookimpl\ndef routes():\n    return [a]",
+        (
+            '@get("/a", operation_id="list_notices", permission=Public("a trial"))\nasync def a() -> None: ...\n'
+            "@hookimpl\ndef routes():\n    return [a]"
+        ),
         "这些名字不属于插件 foreign_operation，或格式不对：list_notices",
         "these names do not belong to plugin foreign_operation, or are malformed: list_notices",
     ),
     "enabled_setting": (
-        "class Settings(msgspec.Struct, frozen=True):\n    enabled: bool = True\n"
-        "@hookimpl\ndef settings_type():\n    return Settings",
+        (
+            "class Settings(msgspec.Struct, frozen=True):\n    enabled: bool = True\n"
+            "@hookimpl\ndef settings_type():\n    return Settings"
+        ),
         "设置里不能有名为 enabled 的字段，每个字段都要有默认值（缺：—）",
         "settings must not have a field called enabled, and every field needs a default (without: —)",
     ),
     "required_settings": (
-        "class Settings(msgspec.Struct, frozen=True):\n    most: int\n    least: int = 1\n"
-        "@hookimpl\ndef settings_type():\n    return Settings",
+        (
+            "class Settings(msgspec.Struct, frozen=True):\n    most: int\n    least: int = 1\n"
+            "@hookimpl\ndef settings_type():\n    return Settings"
+        ),
         "设置里不能有名为 enabled 的字段，每个字段都要有默认值（缺：most）",
         "settings must not have a field called enabled, and every field needs a default (without: most)",
     ),
@@ -142,8 +160,10 @@ UNREAD = {
             ]
         },
         "缺少依赖包：nowhere-to-be-found>=3, msgspec<0.1 ({msgspec})；请执行 pip install 'trial-hungry'",
-        "packages it depends on are missing: nowhere-to-be-found>=3, msgspec<0.1 ({msgspec});"
-        " run pip install 'trial-hungry'",
+        (
+            "packages it depends on are missing: nowhere-to-be-found>=3, msgspec<0.1 ({msgspec});"
+            " run pip install 'trial-hungry'"
+        ),
     ),
     "unreadable": (
         {"packages": ["one two three"]},
@@ -168,7 +188,10 @@ UNREAD = {
     "pseudonym": (
         {"card": CARD.replace("{name}", "other")},
         "名片上的名字 `other` 与入口点 `pseudonym` 不同，或不合规则 [a-z][a-z0-9_]{{1,30}}",
-        "the name on its card, `other`, is not its entry point's, `pseudonym`, or breaks the rule [a-z][a-z0-9_]{{1,30}}",
+        (
+            "the name on its card, `other`, is not its entry point's, `pseudonym`,"
+            " or breaks the rule [a-z][a-z0-9_]{{1,30}}"
+        ),
     ),
     "Loud": (
         {},
@@ -249,8 +272,10 @@ def test_two_packages_of_one_name_are_both_refused(shelf: Shelf) -> None:
     assert refusals(host) == {
         "twin": (
             "有两个已安装的包都叫这个名字，无法判断该用哪个；请卸载其中一个：first-twin, second-twin",
-            "two installed packages carry this name and nobody can say which is meant;"
-            " uninstall one: first-twin, second-twin",
+            (
+                "two installed packages carry this name and nobody can say which is meant;"
+                " uninstall one: first-twin, second-twin"
+            ),
         )
     }
     assert shelf.imported() == {"trial_sound"}

@@ -71,7 +71,7 @@ class ClassGroup(Struct, frozen=True, gc=False, kw_only=True):
     type: str
     grade: int
     begins_on: dt.date
-    teachers: tuple[Staff, ...]
+    teachers: tuple[str, ...]
     """班主任 first, if it is a homeroom class."""
 
 
