@@ -30,8 +30,12 @@ class AccountError(Exception):
 
 
 def folded(username: str) -> str:
-    """A user name as it is compared: full-width letters, capitals and spaces around it make no other one."""
-    return unicodedata.normalize("NFKC", username).strip().casefold()
+    """A user name as it is compared: full-width letters, capitals and spaces around it make no other one.
+
+    Whatever a hostile client sends becomes something a database can be asked for.
+    """
+    speakable = username.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return unicodedata.normalize("NFKC", speakable).strip().casefold()
 
 
 async def create_account(

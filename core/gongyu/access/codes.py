@@ -32,6 +32,7 @@ Kind = Literal["activation", "guardian"]
 
 _LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH: Final = 12
+_LONGEST_NAME: Final = 100
 _MISREAD: Final = str.maketrans("OIL", "011", "-‐‑–—－ \t")
 #: Two guardians bind themselves with one slip; for more the school prints another.
 _USES: Final[dict[Kind, int]] = {"activation": 1, "guardian": 2}
@@ -208,7 +209,10 @@ async def bind_guardian(
     student = await use(session, keys=keys, kind="guardian", code=code, now=now)
     if isinstance(guardian, NewGuardian):
         person = new_id()
-        await session.execute(sa.insert(Person).values(id=person, name=guardian.name.strip()))
+        name = guardian.name.strip()
+        if not (name and name.isprintable() and len(name) <= _LONGEST_NAME):
+            raise accounts.AccountError([Text(zh="请填写姓名", en="a name is needed")])
+        await session.execute(sa.insert(Person).values(id=person, name=name))
         await accounts.create_account(
             session,
             passwords=passwords,

@@ -159,7 +159,8 @@ class OidcClient:
         tokens = await self._exchange(metadata, answer["code"], travel)
         claims = await self._claims(metadata, tokens, travel.nonce, now)
         sourced = claims.get(self._provider.sourced_id_claim) if self._provider.sourced_id_claim else None
-        return Identity(claims["iss"], claims["sub"], sourced if isinstance(sourced, str) and sourced else None)
+        usable = isinstance(sourced, str) and sourced.isprintable() and sourced
+        return Identity(claims["iss"], claims["sub"], sourced if usable else None)
 
     def _unseal(self, cookie: str | None) -> _Travel | None:
         try:
@@ -229,8 +230,9 @@ class OidcClient:
                     what=type(error).__name__
                 )
             ) from None
-        if not isinstance(claims["sub"], str) or not claims["sub"]:
-            raise _wrong("身份令牌没有 sub", "the identity token has no subject")
+        subject = claims["sub"]  # at most 255 ASCII characters (OpenID Connect Core 2)
+        if not (isinstance(subject, str) and 0 < len(subject) < 256 and subject.isascii() and subject.isprintable()):  # noqa: PLR2004 - as above
+            raise _wrong("身份令牌的 sub 无效", "the identity token has no valid subject")
         return cast("Mapping[str, Any]", claims)
 
     async def _get(self, url: str) -> bytes:

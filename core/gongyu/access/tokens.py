@@ -170,8 +170,8 @@ async def list_tokens(session: AsyncSession, *, person: UUID | None = None) -> l
 
 
 def _check(name: str, scopes: Collection[str], expires_at: datetime, now: datetime) -> None:
-    if not name.strip():
-        raise TokenError(Text(zh="令牌需要名称", en="a token needs a name"))
+    if not name.strip() or not name.isprintable():
+        raise TokenError(Text(zh="令牌需要可读的名称", en="a token needs a name one can read"))
     if not scopes:
         raise TokenError(
             Text(

@@ -13,12 +13,18 @@ from gongyu.text import Text
 __all__ = ["generate"]
 
 _TODAY = "2026-09-01"
+_LONGEST = 100  # as a district's name
+_YEARS = range(2000, 2101)
 
 
 @click.command()
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="同一种子，同样的文件 · the same seed, the same bytes"
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="同一种子，同样的文件 · the same seed, the same bytes",
 )
 @click.option("--schools", type=click.IntRange(1, 10_000), default=3, show_default=True, help="学校数 · schools")
 @click.option("--pupils", type=click.IntRange(0, 1_000_000), default=600, show_default=True, help="学生数 · pupils")
@@ -49,24 +55,7 @@ def generate(
     from gongyu.people.generate import generate as make  # noqa: PLC0415 - openpyxl is slow to import
     from gongyu.people.generate import write_oneroster, write_register  # noqa: PLC0415 - as above
 
-    try:
-        msgspec.convert(slug, Slug)
-    except msgspec.ValidationError:
-        fail(
-            Text(
-                zh="区县代号 {slug} 应为 2 到 31 个小写字母或数字，以字母开头",
-                en="slug {slug}: 2 to 31 lower-case letters or digits are expected, a letter first",
-            ).format(slug=repr(slug)),
-            WRONG_INPUT,
-        )
-    if not name.strip() or not name.isprintable() or len(name) > 100 or name.startswith(("=", "'")):  # noqa: PLR2004 - as a district's name
-        fail(
-            Text(
-                zh="区县名称 {name} 应为 1 到 100 个可见字符",
-                en="name {name}: 1 to 100 visible characters are expected",
-            ).format(name=repr(name)),
-            WRONG_INPUT,
-        )
+    _check(name=name, slug=slug, today=today)
     population = make(seed, schools=schools, pupils=pupils, name=name, slug=slug, today=today.date())
     write = write_oneroster if format_ == "oneroster" else write_register
     try:
@@ -90,3 +79,26 @@ def generate(
             staff=totals.staff,
         )
     )
+
+
+def _check(*, name: str, slug: str, today: dt.datetime) -> None:
+    try:
+        msgspec.convert(slug, Slug)
+    except msgspec.ValidationError:
+        expected = Text(
+            zh="--slug {found}：应为 2 到 31 个小写字母或数字，以字母开头",
+            en="--slug {found}: 2 to 31 lower-case letters or digits are expected, a letter first",
+        )
+        fail(expected.format(found=repr(slug)), WRONG_INPUT)
+    # The name stands at the start of cells, where a spreadsheet would take these marks for a formula.
+    if not name.strip() or not name.isprintable() or name.startswith(("=", "+", "-", "@", "'")) or len(name) > _LONGEST:
+        expected = Text(
+            zh="--name {found}：应为 1 到 100 个可见字符，且不以 = + - @ ' 开头",
+            en="--name {found}: 1 to 100 visible characters are expected, none of = + - @ ' first",
+        )
+        fail(expected.format(found=repr(name)), WRONG_INPUT)
+    if today.year not in _YEARS:
+        expected = Text(
+            zh="--today {found}：应在 {first} 年到 {last} 年之间", en="--today {found}: from {first} to {last}"
+        )
+        fail(expected.format(found=today.date(), first=_YEARS[0], last=_YEARS[-1]), WRONG_INPUT)

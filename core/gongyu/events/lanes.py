@@ -71,8 +71,6 @@ class Lane:
         """Something is to be done for this key now."""
         if self._closing:
             return
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
         if key in self._running:
             self._again.add(key)
         elif key not in self._waiting:
@@ -95,7 +93,11 @@ class Lane:
             return
         if timer is not None:
             timer.cancel()
-        self._timers[key] = loop.call_later(wait, self.wake, key)
+        self._timers[key] = loop.call_later(wait, self._time_has_come, key)
+
+    def _time_has_come(self, key: str) -> None:
+        del self._timers[key]
+        self.wake(key)
 
     async def _serve(self) -> None:
         while True:

@@ -137,7 +137,8 @@ class Worker:
         state = self._platform.registry.states.get(slug)
         if state is None:
             return
-        due, webhooks, _ = await self._look(state)
+        due, webhooks, later_at = await self._look(state)
+        self._events.at(slug, later_at)
         if due:
             laid_out, for_webhooks = await fan_out(self._platform, state, now=self._clock())
             delivered = await deliver_due(self._platform, state, clock=self._clock, limit=_TURN)

@@ -52,6 +52,8 @@ class Gate:
         plugin = handler.opt.get("plugin", "")
         if plugin and plugin not in state.enabled:
             raise ProblemError("plugin-off")
+        if "permission" not in handler.opt:  # Litestar's own answer to OPTIONS: the methods; all others declare one
+            return
         headers = connection.headers
         person = await self._authenticator.principal(state, headers.get("authorization"), _cookie(connection, slug))
         needed = handler.opt["permission"]

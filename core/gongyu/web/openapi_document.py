@@ -56,8 +56,8 @@ _PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
                 en="A key of the caller's own; sent again, it gets the same answer and does nothing twice",
             )
         ),
-        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-        "example": "01990f2e-7c00-7000-8000-00000000000a",
+        # No example: everybody would copy it, and the second to use it would meet the first one's answer.
+        "schema": {"type": "string", "pattern": r'^("[ -~]{1,255}"|[!-~]{1,255})$'},
     },
 }
 

@@ -217,6 +217,7 @@ async def test_guardian_without_membership_comes_in_while_the_guardianship_lasts
     [
         {"person": UUID(int=1)},
         {"name": " "},
+        {"name": "a\0"},
         {"scopes": []},
         {"scopes": ["points.*", "Points.award"]},
         {"scopes": ["po*"]},

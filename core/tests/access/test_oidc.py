@@ -144,6 +144,8 @@ async def test_coming_back_proves_issuer_and_subject(directory: Directory, tmp_p
         {"sub": None},
         {"sub": ""},
         {"sub": 7},
+        {"sub": "u\0"},
+        {"sub": "u" * 256},
         {"at_hash": "AAAA"},
     ],
     ids=str,

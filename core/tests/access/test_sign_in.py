@@ -70,6 +70,7 @@ async def test_wrong_name_wrong_password_and_closed_account_get_one_answer_for_t
         ("nopassword", RIGHT),
         ("left", RIGHT),
         ("' OR 1=1 --", "\ud800\0"),
+        ("\0\ud800", RIGHT),
     ):
         before = scene.hashed.worked
         with scene.counted() as statements, pytest.raises(SignInRefusedError) as refused:
@@ -80,7 +81,7 @@ async def test_wrong_name_wrong_password_and_closed_account_get_one_answer_for_t
     ((_, hashed, _statements),) = seen
     assert hashed == 1
     refusals = await scene.audited("sign_in.refused")
-    assert len(refusals) == 8
+    assert len(refusals) == 9
     assert RIGHT not in str([line.details for line in refusals])
 
 

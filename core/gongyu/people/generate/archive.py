@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 __all__ = ["SteadyZip", "steady_zip"]
 
@@ -32,7 +33,7 @@ class SteadyZip(zipfile.ZipFile):
     def writestr(
         self,
         zinfo_or_arcname: str | zipfile.ZipInfo,
-        data: str | bytes,  # type: ignore[override] - any buffer in the stubs; openpyxl passes these two
+        data: Any,  # noqa: ANN401 - text or a buffer, a type that only the stubs can name
         compress_type: int | None = None,
         compresslevel: int | None = None,
     ) -> None:

@@ -1,10 +1,10 @@
 """Households: who raises a child, who is far away, who may not call.
 
-The shares are plausible, not official; no two of the cases could be told from one another by counting guardians.
+The shares are plausible, not official: they give 1.6 guardians a pupil, as rosters have.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from gongyu.people.generate.names import Generation, given_name, surname
 from gongyu.people.generate.numbers import Numbers
 from gongyu.people.roster.canonical import GuardianshipKind
 
-__all__ = ["EVERY_KIND", "Household", "HouseholdKind", "household", "home_address", "some_kind"]
+__all__ = ["EVERY_KIND", "Household", "HouseholdKind", "home_address", "household", "some_kind"]
 
 HouseholdKind = Literal["both", "separated", "both_away", "one_away", "single", "orphan", "institution", "one_named"]
 
@@ -29,10 +29,6 @@ _SHARES: Mapping[HouseholdKind, int] = {
     "orphan": 1,
 }
 _LOTS = tuple(kind for kind, share in _SHARES.items() for _ in range(share))
-EVERY_KIND: tuple[HouseholdKind, ...] = (
-    "both", "separated", "both_away", "one_away", "single", "orphan", "institution", "one_named",
-)  # fmt: skip
-"""In the order in which a school's first families show them, so that even a small district has them all."""
 
 _AWAY = ("广东省深圳市宝安区", "广东省东莞市长安镇", "浙江省义乌市稠江街道", "江苏省昆山市玉山镇", "上海市松江区九亭镇")
 _ROADS = ("人民", "文昌", "滨湖", "新民", "莲花", "建设", "古楼", "凤凰", "解放", "桃源", "学府", "长岭")
@@ -47,7 +43,6 @@ _OLDER: Mapping[GuardianshipKind, tuple[int, int]] = {
     "guardian": (35, 50),
 }
 _MEN = frozenset({"father", "grandfather", "maternal_grandfather"})
-_LEFT_BEHIND = {"one_away": "single", "both_away": "double"}
 
 
 class Household(Struct, frozen=True, gc=False, kw_only=True):
@@ -63,7 +58,8 @@ def some_kind(chance: Chance) -> HouseholdKind:
 
 
 def home_address(chance: Chance, district: str) -> str:
-    return f"{district}{chance.pick(_ROADS)}路{chance.between(1, 260)}号{chance.between(1, 24)}栋{chance.between(101, 1804)}室"
+    road, house = chance.pick(_ROADS), chance.between(1, 260)
+    return f"{district}{road}路{house}号{chance.between(1, 24)}栋{chance.between(101, 1804)}室"
 
 
 def household(
@@ -77,73 +73,99 @@ def household(
     example: bool,
     teacher: Adult | None = None,
 ) -> Household:
-    """`example`: with everything its kind can have; `teacher`: one of the parents is on the school's staff."""
-    family = _Family(chance, numbers, district, child_born, teacher)
-    home, year = family.home, year_begins
-    care = {"left_behind": _LEFT_BEHIND.get(kind, "none")}
-    if kind == "both":
-        family.add("mother")
-        family.add("father")
-        if chance.happens(0.06):
-            care["migrant"] = "yes"
-    elif kind == "one_named":
-        family.add("mother" if chance.happens(0.6) else "father")
-    elif kind == "both_away":
-        mothers = chance.happens(0.3)
-        since = year.replace(year=year.year - chance.between(1, 3))
-        family.add("maternal_grandmother" if mothers else "grandmother", legal=False, begins_on=since)
-        if example or chance.happens(0.5):
-            family.add("maternal_grandfather" if mothers else "grandfather", legal=False, begins_on=since)
-        family.add("father", address=chance.pick(_AWAY), note="外出务工")
-        if example or chance.happens(0.7):
-            family.add("mother", address=chance.pick(_AWAY), note="外出务工")
-    elif kind == "one_away":
-        family.add("mother")
-        family.add("father", address=chance.pick(_AWAY), note="外出务工")
-    elif kind == "separated":
-        care["single_parent"] = "yes"
-        with_mother = example or chance.happens(0.7)
-        family.add("mother" if with_mother else "father")
-        family.add(
-            "father" if with_mother else "mother",
-            address=home_address(chance, district),
-            contact_allowed=not (example or chance.happens(0.25)),
-            note="离异",
-        )
-    elif kind == "single":
-        care["single_parent"] = "yes"
-        family.add("mother" if chance.happens(0.7) else "father")
-    elif kind == "orphan":
-        care["orphan"] = care["aid"] = "yes"
-        since = year.replace(year=year.year - 2)
-        family.add("guardian", address=home_address(chance, district), ends_on=since - dt.timedelta(days=1))
-        family.add("grandmother", begins_on=since)
-    else:  # an institution has the child in care: nobody to call
-        care["orphan"] = care["aid"] = "yes"
-        home = f"{district}儿童福利院"
+    """`example`: with everything its kind can have; `teacher`: the mother is on the school's staff."""
+    family = _Family(chance, numbers, district, child_born, year_begins, teacher, example=example)
+    _STORIES[kind](family)
     return Household(
         surname=family.surname,
         child_born=child_born,
-        address=home,
-        care=care,
+        address=family.home,
+        care=family.care,
         guardianships=tuple(family.guardianships),
     )
 
 
 class _Family:
     def __init__(
-        self, chance: Chance, numbers: Numbers, district: str, child_born: dt.date, teacher: Adult | None
+        self,
+        chance: Chance,
+        numbers: Numbers,
+        district: str,
+        child_born: dt.date,
+        year_begins: dt.date,
+        teacher: Adult | None,
+        *,
+        example: bool,
     ) -> None:
         self._chance = chance
         self._numbers = numbers
+        self._district = district
         self._born = child_born
+        self._year = year_begins
         self._teacher = teacher
+        self._example = example
         self._mothers_surname = teacher.family_name if teacher else surname(chance)
         self.surname = surname(chance)
         self.home = teacher.address if teacher else home_address(chance, district)
+        self.care = {"left_behind": "none"}
         self.guardianships: list[Guardianship] = []
 
-    def add(
+    def both(self) -> None:
+        self._add("mother")
+        self._add("father")
+        if self._chance.happens(0.06):
+            self.care["migrant"] = "yes"
+
+    def one_named(self) -> None:
+        """The other parent is there as well; nobody wrote it down."""
+        self._add("mother" if self._chance.happens(0.6) else "father")
+
+    def both_away(self) -> None:
+        self.care["left_behind"] = "double"
+        mothers = self._chance.happens(0.3)
+        since = self._years_ago(self._chance.between(1, 3))
+        self._add("maternal_grandmother" if mothers else "grandmother", legal=False, begins_on=since)
+        if self._perhaps(0.5):
+            self._add("maternal_grandfather" if mothers else "grandfather", legal=False, begins_on=since)
+        self._add("father", address=self._chance.pick(_AWAY), note="外出务工")
+        if self._perhaps(0.7):
+            self._add("mother", address=self._chance.pick(_AWAY), note="外出务工")
+
+    def one_away(self) -> None:
+        self.care["left_behind"] = "single"
+        self._add("mother")
+        self._add("father", address=self._chance.pick(_AWAY), note="外出务工")
+
+    def separated(self) -> None:
+        self.care["single_parent"] = "yes"
+        near, far = ("mother", "father") if self._perhaps(0.7) else ("father", "mother")
+        self._add(near)
+        elsewhere = home_address(self._chance, self._district)
+        self._add(far, address=elsewhere, contact_allowed=not self._perhaps(0.25), note="离异")
+
+    def single(self) -> None:
+        self.care["single_parent"] = "yes"
+        self._add("mother" if self._chance.happens(0.7) else "father")
+
+    def orphan(self) -> None:
+        self.care["orphan"] = self.care["aid"] = "yes"
+        since = self._years_ago(2)
+        before = home_address(self._chance, self._district)
+        self._add("guardian", address=before, ends_on=since - dt.timedelta(days=1))
+        self._add("grandmother", begins_on=since)
+
+    def institution(self) -> None:
+        """The child is in public care: nobody to call."""
+        self.care["orphan"] = self.care["aid"] = "yes"
+        self.home = f"{self._district}儿童福利院"
+
+    def _perhaps(self, share: float) -> bool:
+        return self._example or self._chance.happens(share)
+
+    def _years_ago(self, years: int) -> dt.date:
+        return self._year.replace(year=self._year.year - years)
+
+    def _add(
         self,
         kind: GuardianshipKind,
         *,
@@ -189,3 +211,17 @@ class _Family:
             phone=self._numbers.phone(),
             address=address,
         )
+
+
+_STORIES: Mapping[HouseholdKind, Callable[[_Family], None]] = {
+    "both": _Family.both,
+    "separated": _Family.separated,
+    "both_away": _Family.both_away,
+    "one_away": _Family.one_away,
+    "single": _Family.single,
+    "orphan": _Family.orphan,
+    "institution": _Family.institution,
+    "one_named": _Family.one_named,
+}
+EVERY_KIND: tuple[HouseholdKind, ...] = tuple(_STORIES)
+"""In the order in which a school's first families show them, so that even a small district has them all."""

@@ -14,7 +14,7 @@ Generation = Literal["child", "parent", "grandparent"]
 
 RARE = ("𬭚", "㛃", "䶮")
 
-_SURNAMES = (
+_SURNAMES: tuple[str, ...] = (
     *"王李张刘陈" * 7,
     *"杨黄赵吴周徐孙马朱胡" * 3,
     *"郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董" * 2,

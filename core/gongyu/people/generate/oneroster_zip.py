@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from gongyu.people.generate.archive import steady_zip
 from gongyu.people.generate.model import Adult, ClassGroup, Guardianship, School, Staff, Student
@@ -77,7 +78,7 @@ class _Table:
         self._columns = ("sourcedId", "status", "dateLastModified", *columns.split())
         self.rows = 0
 
-    def __enter__(self) -> "_Table":
+    def __enter__(self) -> Self:
         self._file = self._path.open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(self._columns)

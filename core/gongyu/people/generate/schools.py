@@ -145,10 +145,7 @@ class Schools:
         sex = "male" if chance.happens(0.53) else "female"
         rare = count % _RARE_NAME_EVERY == 0
         foreign = count % _PASSPORT_EVERY == 0
-        care = dict(home.care)
-        for category, value, share in _CARE:
-            if chance.happens(share):
-                care[category] = value
+        care = home.care | {category: value for category, value, share in _CARE if chance.happens(share)}
         return Student(
             id=self._numbers.id_of("s"),
             family_name=home.surname,

@@ -78,7 +78,7 @@ def school_staff(
         moved: tuple[Membership, ...] = (came, gone)
     else:
         moved = (came,)
-    # Old enough for a child at school: she is also the mother of one (see `students`).
+    # Old enough for a child at school: she is also the mother of one (see `schools.py`).
     yield Staff(person=hire.adult(sex="female", age=42), memberships=moved)
     for _ in range(max(classes, round(plan.pupils * _SHARE) - HEADS, 1) - 1):
         yield Staff(person=hire.adult(), memberships=(role("teacher"),))

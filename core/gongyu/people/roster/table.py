@@ -39,14 +39,15 @@ def open_text(member: Member, findings: Findings) -> Sheet | None:
     if encoding is None:
         return None
     # Bad bytes become U+FFFD, and the row that has one is held.
-    stream = io.TextIOWrapper(member.open(), encoding=encoding, errors="replace", newline="")
-    first = stream.readline()
-    stream.close()
-    delimiter = _delimiter(first)
+    with _stream(member, encoding) as stream:
+        delimiter = _delimiter(stream.readline())
     if delimiter != ",":
         findings.add("semicolon_separated" if delimiter == ";" else "tab_separated", file=member.name)
-    stream = io.TextIOWrapper(member.open(), encoding=encoding, errors="replace", newline="")
-    return Sheet(member.name, _records(stream, delimiter, member.name, findings))
+    return Sheet(member.name, _records(member, encoding, delimiter, findings))
+
+
+def _stream(member: Member, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(member.open(), encoding=encoding, errors="replace", newline="")
 
 
 def _delimiter(header: str) -> str:
@@ -128,10 +129,8 @@ class _Lines:
         self.taken = []
 
 
-def _records(
-    stream: io.TextIOWrapper, delimiter: str, name: str, findings: Findings
-) -> Iterator[tuple[int, Cells | None]]:
-    with stream:
+def _records(member: Member, encoding: str, delimiter: str, findings: Findings) -> Iterator[tuple[int, Cells | None]]:
+    with _stream(member, encoding) as stream:  # opened by whoever reads the first row, closed with the generator
         lines = _Lines(stream)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
@@ -142,7 +141,7 @@ def _records(
             except StopIteration:
                 return
             except (csv.Error, _OpenQuoteError):
-                findings.add("csv_broken", file=name, row=start)
+                findings.add("csv_broken", file=member.name, row=start)
                 lines.give_back()
                 reader = csv.reader(lines, delimiter=delimiter, strict=True)
                 yield start, None
