@@ -23,6 +23,7 @@ from gongyu.access.relations import holds
 from gongyu.access.rules import AccessRules
 from gongyu.database.model import new_id
 from gongyu.people.models import Guardianship, Membership, Person
+from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.plugin import District
 from gongyu.text import Text
 
@@ -179,7 +180,7 @@ async def bind_guardian(
     rules: AccessRules,
     code: str,
     guardian: UUID | NewGuardian,
-    kind: str,
+    kind: GuardianshipKind,
     now: datetime,
     today: date,
 ) -> tuple[UUID, UUID]:
@@ -194,7 +195,7 @@ async def bind_guardian(
         rules: The district's.
         code: As typed.
         guardian: A person signed in already (a sibling's parent), or a new one with the account they want.
-        kind: What they are to the child: `mother`, `father`, `grandparent`, `other`, …
+        kind: What they are to the child.
         now: The time.
         today: The district's date.
 

@@ -12,6 +12,7 @@ from gongyu.access.authenticate import changed
 from gongyu.access.passwords import Passwords
 from gongyu.access.rules import AccessRules
 from gongyu.access.sign_in import Visitor, day_of
+from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.platform import Platform
 from gongyu.plugin import District
 
@@ -60,7 +61,7 @@ async def bind_guardian(
     passwords: Passwords,
     code: str,
     guardian: UUID | codes.NewGuardian,
-    kind: str,
+    kind: GuardianshipKind,
     now: datetime,
 ) -> tuple[UUID, UUID]:
     """`codes.bind_guardian` for a stranger, or for a parent who is signed in.

@@ -24,7 +24,7 @@ _YEARS = range(2000, 2101)
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="同一种子，同样的文件 · the same seed, the same bytes",
+    help="种子相同则文件相同 · the same seed, the same file",
 )
 @click.option("--schools", type=click.IntRange(1, 10_000), default=3, show_default=True, help="学校数 · schools")
 @click.option("--pupils", type=click.IntRange(0, 1_000_000), default=600, show_default=True, help="学生数 · pupils")

@@ -22,6 +22,7 @@ from gongyu.database.engine import quoted
 from gongyu.database.model import Base
 from gongyu.districts.file import render
 from gongyu.districts.service import current_file, find_district
+from gongyu.host.discovery import RESERVED
 from gongyu.platform import Platform
 
 __all__ = ["erase_plugin", "export_district", "row_counts"]
@@ -93,6 +94,8 @@ async def erase_plugin(platform: Platform, slug: str, plugin: str, *, actor: str
     """
     state = platform.state(slug)
     schema = state.district.schema
+    if plugin in RESERVED:  # no plugin can be called so, and `alembic_core` is not a plugin's
+        return []
     async with platform.database.owner.begin() as connection:
         names = await _tables(connection, schema, plugin)
         for name in [*names, f"alembic_{plugin}"]:

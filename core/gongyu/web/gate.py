@@ -68,7 +68,8 @@ class Gate:
         language = preferred_language(headers.get("accept-language"))
         call = Call(self._platform, state, person, found, plugin, language)
         extras(connection.scope)[CALL] = call
-        if extras(connection.scope)["method"] not in SAFE_METHODS and (header := headers.get("idempotency-key")):
+        header = headers.get("idempotency-key")
+        if header is not None and extras(connection.scope)["method"] not in SAFE_METHODS:
             await self._replay(call, connection, header)
 
     async def _replay(self, call: Call, connection: ASGIConnection[Any, Any, Any, Any], header: str) -> None:

@@ -16,6 +16,7 @@ from gongyu.access.models import AccessCode, Account
 from gongyu.access.rules import AccessRules
 from gongyu.access.sign_in import SignIn, SignInRefusedError, Visitor
 from gongyu.people.models import Guardianship, Membership, Person
+from gongyu.people.roster.canonical import GuardianshipKind
 
 if TYPE_CHECKING:
     from tests.access.conftest import Scene
@@ -53,7 +54,9 @@ async def activate(scene: "Scene", code: str, username: str = "xiaoming", passwo
     )
 
 
-async def bind(scene: "Scene", code: str, guardian: UUID | NewGuardian, kind: str = "mother") -> tuple[UUID, UUID]:
+async def bind(
+    scene: "Scene", code: str, guardian: UUID | NewGuardian, kind: GuardianshipKind = "mother"
+) -> tuple[UUID, UUID]:
     return await joining.bind_guardian(
         scene.platform,
         scene.state.district,
@@ -151,6 +154,9 @@ async def test_new_code_gives_an_account_a_new_password_but_opens_no_closed_one(
 async def test_two_guardians_bind_with_one_slip_and_a_third_does_not(scene: "Scene") -> None:
     student = scene.people.student
     code = (await issue(scene, "guardian", student))[student]
+    for nobody in ("", " ", "a\0b", "x" * 101):
+        with pytest.raises(AccountError):
+            await bind(scene, code, mother(nobody))
     first, _ = await bind(scene, code, mother())
     second, _ = await bind(scene, code, mother("王强"), "father")
     with pytest.raises(CodeError):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gongyu.access.models import AuditLineRow
+from gongyu.access.models import AuditLine
 from gongyu.districts.export import erase_plugin, row_counts
 from gongyu.districts.file import DistrictFile, PluginEntry, render
 from gongyu.districts.service import (
@@ -104,7 +104,7 @@ async def test_file_goes_in_and_comes_out_byte_for_byte_and_a_second_time_change
 
 async def test_a_second_apply_writes_nothing_at_all(platform: Platform, make_district: MakeDistrict) -> None:
     await make_district("ezhou", BULLETIN)
-    lines = sa.select(sa.func.count()).select_from(AuditLineRow)
+    lines = sa.select(sa.func.count()).select_from(AuditLine)
     before = await row_counts(platform, "ezhou"), await scalar(platform, lines)
     await make_district("ezhou", BULLETIN)
     assert (await row_counts(platform, "ezhou"), await scalar(platform, lines)) == before

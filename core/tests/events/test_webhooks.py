@@ -151,7 +151,7 @@ async def test_failures_follow_the_schedule_and_a_redirect_is_one(
     assert parked.attempts == len(SCHEDULE)
     assert webhook.enabled
 
-    clock.move(days=2)  # five days since the last success
+    clock.move(days=3)  # five days since the last success
     await say(platform, ezhou, ("a", 2))
     await drain(platform, "ezhou", clock=clock, poster=poster)
     async with platform.database.read(ezhou.district) as connection:
@@ -162,6 +162,17 @@ async def test_failures_follow_the_schedule_and_a_redirect_is_one(
     await say(platform, ezhou, ("a", 3))
     clock.move(days=1)
     assert (await drain(platform, "ezhou", clock=clock, poster=poster)).failed == 0
+
+    async with work(platform, ezhou) as session:
+        await enable_webhook(session, webhook_id=webhook.id, actor=ACTOR)
+    server.answers = ["500 Oops", "200 OK"]
+    failing = []
+    for _ in range(2):
+        await drain(platform, "ezhou", clock=clock, poster=poster)
+        async with platform.database.read(ezhou.district) as connection:
+            failing.append((await list_webhooks(connection))[0].failing_since)
+        clock.move(hours=1)
+    assert failing == [clock() - timedelta(hours=2), None]
 
 
 async def test_receiver_that_is_gone_is_asked_no_more_until_it_is_enabled_again(

@@ -12,7 +12,7 @@ from msgspec import Struct
 from gongyu.people.generate.chance import Chance
 from gongyu.people.generate.model import Adult, Guardianship
 from gongyu.people.generate.names import Generation, given_name, surname
-from gongyu.people.generate.numbers import Numbers
+from gongyu.people.generate.world import World
 from gongyu.people.roster.canonical import GuardianshipKind
 
 __all__ = ["EVERY_KIND", "Household", "HouseholdKind", "home_address", "household", "some_kind"]
@@ -57,24 +57,17 @@ def some_kind(chance: Chance) -> HouseholdKind:
     return "institution" if chance.happens(0.003) else chance.pick(_LOTS)
 
 
-def home_address(chance: Chance, district: str) -> str:
+def home_address(world: World) -> str:
+    chance = world.chance
     road, house = chance.pick(_ROADS), chance.between(1, 260)
-    return f"{district}{road}路{house}号{chance.between(1, 24)}栋{chance.between(101, 1804)}室"
+    return f"{world.district}{road}路{house}号{chance.between(1, 24)}栋{chance.between(101, 1804)}室"
 
 
 def household(
-    kind: HouseholdKind,
-    *,
-    chance: Chance,
-    numbers: Numbers,
-    district: str,
-    child_born: dt.date,
-    year_begins: dt.date,
-    example: bool,
-    teacher: Adult | None = None,
+    kind: HouseholdKind, world: World, *, child_born: dt.date, example: bool, teacher: Adult | None = None
 ) -> Household:
     """`example`: with everything its kind can have; `teacher`: the mother is on the school's staff."""
-    family = _Family(chance, numbers, district, child_born, year_begins, teacher, example=example)
+    family = _Family(world, child_born, teacher, example=example)
     _STORIES[kind](family)
     return Household(
         surname=family.surname,
@@ -86,27 +79,15 @@ def household(
 
 
 class _Family:
-    def __init__(
-        self,
-        chance: Chance,
-        numbers: Numbers,
-        district: str,
-        child_born: dt.date,
-        year_begins: dt.date,
-        teacher: Adult | None,
-        *,
-        example: bool,
-    ) -> None:
-        self._chance = chance
-        self._numbers = numbers
-        self._district = district
+    def __init__(self, world: World, child_born: dt.date, teacher: Adult | None, *, example: bool) -> None:
+        self._world = world
+        self._chance = world.chance
         self._born = child_born
-        self._year = year_begins
         self._teacher = teacher
         self._example = example
-        self._mothers_surname = teacher.family_name if teacher else surname(chance)
-        self.surname = surname(chance)
-        self.home = teacher.address if teacher else home_address(chance, district)
+        self._mothers_surname = teacher.family_name if teacher else surname(world.chance)
+        self.surname = surname(world.chance)
+        self.home = teacher.address if teacher else home_address(world)
         self.care = {"left_behind": "none"}
         self.guardianships: list[Guardianship] = []
 
@@ -123,7 +104,7 @@ class _Family:
     def both_away(self) -> None:
         self.care["left_behind"] = "double"
         mothers = self._chance.happens(0.3)
-        since = self._years_ago(self._chance.between(1, 3))
+        since = self._world.years_ago(self._chance.between(1, 3))
         self._add("maternal_grandmother" if mothers else "grandmother", legal=False, begins_on=since)
         if self._perhaps(0.5):
             self._add("maternal_grandfather" if mothers else "grandfather", legal=False, begins_on=since)
@@ -138,9 +119,10 @@ class _Family:
 
     def separated(self) -> None:
         self.care["single_parent"] = "yes"
-        near, far = ("mother", "father") if self._perhaps(0.7) else ("father", "mother")
+        parents: tuple[GuardianshipKind, GuardianshipKind] = ("mother", "father")
+        near, far = parents if self._perhaps(0.7) else reversed(parents)
         self._add(near)
-        elsewhere = home_address(self._chance, self._district)
+        elsewhere = home_address(self._world)
         self._add(far, address=elsewhere, contact_allowed=not self._perhaps(0.25), note="离异")
 
     def single(self) -> None:
@@ -149,21 +131,18 @@ class _Family:
 
     def orphan(self) -> None:
         self.care["orphan"] = self.care["aid"] = "yes"
-        since = self._years_ago(2)
-        before = home_address(self._chance, self._district)
+        since = self._world.years_ago(2)
+        before = home_address(self._world)
         self._add("guardian", address=before, ends_on=since - dt.timedelta(days=1))
         self._add("grandmother", begins_on=since)
 
     def institution(self) -> None:
         """The child is in public care: nobody to call."""
         self.care["orphan"] = self.care["aid"] = "yes"
-        self.home = f"{self._district}儿童福利院"
+        self.home = f"{self._world.district}儿童福利院"
 
     def _perhaps(self, share: float) -> bool:
         return self._example or self._chance.happens(share)
-
-    def _years_ago(self, years: int) -> dt.date:
-        return self._year.replace(year=self._year.year - years)
 
     def _add(
         self,
@@ -203,12 +182,12 @@ class _Family:
         else:
             family_name = surname(chance)
         return Adult(
-            id=self._numbers.id_of("g"),
+            id=self._world.numbers.id_of("g"),
             family_name=family_name,
             given_name=given_name(chance, sex, generation),
             # Schools do not have every guardian's number; siblings' parents are then known by name and telephone.
-            id_number="" if chance.happens(0.05) else self._numbers.identity(born, sex),
-            phone=self._numbers.phone(),
+            id_number="" if chance.happens(0.05) else self._world.numbers.identity(born, sex),
+            phone=self._world.numbers.phone(),
             address=address,
         )
 

@@ -10,6 +10,7 @@ from gongyu.people.generate.model import School, SchoolPlan, Session, Staff
 from gongyu.people.generate.numbers import Numbers, school_code
 from gongyu.people.generate.schools import JUNIOR, Schools
 from gongyu.people.generate.staff import district_office
+from gongyu.people.generate.world import World
 
 __all__ = ["Population", "Totals", "generate"]
 
@@ -63,15 +64,9 @@ class Population(Struct, frozen=True, kw_only=True):
     office: tuple[Staff, ...]
 
     def walk(self) -> Iterator[School]:
-        chance, numbers, _ = _beginning(self.seed, self.name, self.slug, self.year_begins, self.plans)
-        schools = Schools(
-            chance=chance,
-            numbers=numbers,
-            district=self.name,
-            slug=self.slug,
-            today=self.today,
-            year_begins=self.year_begins,
-        )
+        # The office comes first here too, so that its people and those of the schools have different numbers.
+        world, _ = _beginning(self.seed, self.name, self.slug, self.today, self.plans)
+        schools = Schools(world)
         for plan in self.plans:
             yield schools.make(plan)
 
@@ -91,29 +86,34 @@ def generate(
     slug: str = "demo",
     today: dt.date = dt.date(2026, 9, 1),
 ) -> Population:
-    year_begins = dt.date(today.year - (today.month < _SEPTEMBER), _SEPTEMBER, 1)
+    if schools < 1 or pupils < 0:
+        raise ValueError(f"expected at least 1 school and 0 pupils, found {schools} and {pupils}")
     plans = tuple(_plans(schools, pupils))
-    _, _, office = _beginning(seed, name, slug, year_begins, plans)
+    world, office = _beginning(seed, name, slug, today, plans)
     return Population(
         seed=seed,
         name=name,
         slug=slug,
         today=today,
-        year_begins=year_begins,
-        sessions=_sessions(slug, year_begins.year),
+        year_begins=world.year_begins,
+        sessions=_sessions(slug, world.year_begins.year),
         plans=plans,
         office=office,
     )
 
 
 def _beginning(
-    seed: int, name: str, slug: str, year_begins: dt.date, plans: tuple[SchoolPlan, ...]
-) -> tuple[Chance, Numbers, tuple[Staff, ...]]:
-    chance, numbers = Chance(seed), Numbers(slug)
-    office = district_office(
-        first_school=plans[0].code, chance=chance, numbers=numbers, district=name, slug=slug, year_begins=year_begins
+    seed: int, name: str, slug: str, today: dt.date, plans: tuple[SchoolPlan, ...]
+) -> tuple[World, tuple[Staff, ...]]:
+    world = World(
+        chance=Chance(seed),
+        numbers=Numbers(slug),
+        district=name,
+        slug=slug,
+        today=today,
+        year_begins=dt.date(today.year - (today.month < _SEPTEMBER), _SEPTEMBER, 1),
     )
-    return chance, numbers, office
+    return world, district_office(world, first_school=plans[0].code)
 
 
 def _plans(schools: int, pupils: int) -> Iterator[SchoolPlan]:

@@ -6,12 +6,11 @@ A household may have its second child at the next school, so the schools are mad
 import datetime as dt
 from collections.abc import Iterator
 
-from gongyu.people.generate.chance import Chance
 from gongyu.people.generate.households import EVERY_KIND, Household, household, some_kind
 from gongyu.people.generate.model import Adult, ClassGroup, Guardian, School, SchoolPlan, Student
 from gongyu.people.generate.names import RARE, given_name
-from gongyu.people.generate.numbers import Numbers
 from gongyu.people.generate.staff import AWAY, HEADS, school_staff
+from gongyu.people.generate.world import World
 
 __all__ = ["JUNIOR", "Schools"]
 
@@ -30,15 +29,9 @@ _ROLES = {"father": "parent", "mother": "parent", "guardian": "guardian"}
 
 
 class Schools:
-    def __init__(
-        self, *, chance: Chance, numbers: Numbers, district: str, slug: str, today: dt.date, year_begins: dt.date
-    ) -> None:
-        self._chance = chance
-        self._numbers = numbers
-        self._district = district
-        self._slug = slug
-        self._today = today
-        self._year = year_begins
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._chance = world.chance
         self._students = 0
         self._before: SchoolPlan | None = None
         self._waiting: list[Household] = []
@@ -46,19 +39,7 @@ class Schools:
 
     def make(self, plan: SchoolPlan) -> School:
         sizes = list(_class_sizes(plan))
-        staff = list(
-            school_staff(
-                plan,
-                classes=len(sizes),
-                before=self._before,
-                chance=self._chance,
-                numbers=self._numbers,
-                district=self._district,
-                slug=self._slug,
-                today=self._today,
-                year_begins=self._year,
-            )
-        )
+        staff = list(school_staff(self._world, plan, classes=len(sizes), before=self._before))
         school = School(plan=plan, staff=staff, classes=[], guardians=[], students=[], clubs=[])
         teachers = [one.person for one in staff[HEADS:-AWAY]]
         for i, (grade, number, _) in enumerate(sizes):
@@ -69,7 +50,7 @@ class Schools:
         return school
 
     def _homeroom(self, plan: SchoolPlan, grade: int, number: int, teachers: list[Adult], i: int) -> ClassGroup:
-        entered = self._year.replace(year=self._year.year - (grade - (JUNIOR if grade >= JUNIOR else 1)))
+        entered = self._world.years_ago(grade - (JUNIOR if grade >= JUNIOR else 1))
         level = ("初" if grade >= JUNIOR else "小") if len(plan.grades) == 9 else ""  # noqa: PLR2004 - the nine-year school
         title = f"{level}{entered.year}级{number}班"
         some = dict.fromkeys(teachers[(i + 3 * step) % len(teachers)].id for step in range(_TEACHERS_OF_A_CLASS))
@@ -102,11 +83,8 @@ class Schools:
                 else:
                     home = household(
                         kind or some_kind(chance),
-                        chance=chance,
-                        numbers=self._numbers,
-                        district=self._district,
+                        self._world,
                         child_born=born,
-                        year_begins=self._year,
                         example=kind is not None,
                         teacher=teacher if kind == "both" else None,
                     )
@@ -121,7 +99,7 @@ class Schools:
 
     def _birthday(self, grade: int) -> dt.date:
         """Six years old on 31 August before the first grade (义务教育法 art. 11)."""
-        oldest = dt.date(self._year.year - 6 - grade, 9, 1)
+        oldest = self._world.years_ago(6 + grade)
         return dt.date.fromordinal(oldest.toordinal() + self._chance.below(365))
 
     def _add_guardians(
@@ -147,12 +125,12 @@ class Schools:
         foreign = count % _PASSPORT_EVERY == 0
         care = home.care | {category: value for category, value, share in _CARE if chance.happens(share)}
         return Student(
-            id=self._numbers.id_of("s"),
+            id=self._world.numbers.id_of("s"),
             family_name=home.surname,
             given_name=RARE[count // _RARE_NAME_EVERY % len(RARE)] if rare else given_name(chance, sex, "child"),
             sex=sex,
             born=born,
-            id_number="" if foreign else self._numbers.identity(born, sex),
+            id_number="" if foreign else self._world.numbers.identity(born, sex),
             passport=f"E99{count:07d}" if foreign else "",
             number=f"{class_.begins_on.year}{plan.code[4:]}{count:07d}",
             place=place,
@@ -175,7 +153,7 @@ class Schools:
                 title=title,
                 type="scheduled",
                 grade=members[0].class_.grade,
-                begins_on=self._year,
+                begins_on=self._world.year_begins,
                 teachers=(leader,),
             )
             school.clubs.append((club, members))

@@ -3,11 +3,10 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from gongyu.people.generate.chance import Chance
 from gongyu.people.generate.households import home_address
 from gongyu.people.generate.model import Adult, Membership, SchoolPlan, Staff
 from gongyu.people.generate.names import given_name, surname
-from gongyu.people.generate.numbers import Numbers
+from gongyu.people.generate.world import World
 
 __all__ = ["AWAY", "HEADS", "district_office", "school_staff"]
 
@@ -18,95 +17,63 @@ AWAY = 2
 _SHARE = 0.08  # of the pupils: an ordinary ratio, from the crowded town to the small village school
 
 
-class _Hiring:
-    def __init__(self, chance: Chance, numbers: Numbers, district: str, slug: str, year_begins: dt.date) -> None:
-        self._chance = chance
-        self._numbers = numbers
-        self._district = district
-        self._slug = slug
-        self._year = year_begins
-
-    def adult(self, sex: str = "", age: int = 0) -> Adult:
-        chance = self._chance
-        sex = sex or ("female" if chance.happens(0.7) else "male")
-        days = (age or chance.between(24, 58)) * 365 + chance.below(365)
-        born = dt.date.fromordinal(self._year.toordinal() - days)
-        id_ = self._numbers.id_of("t")
-        return Adult(
-            id=id_,
-            family_name=surname(chance),
-            given_name=given_name(chance, sex, "parent"),
-            id_number=self._numbers.identity(born, sex),
-            phone=self._numbers.phone(),
-            address=home_address(chance, self._district),
-            email=f"{id_.rpartition('-')[2]}@{self._slug}.example",  # RFC 2606: never anybody's domain
-        )
-
-    def since(self, years: int = 15) -> dt.date:
-        return self._year.replace(year=self._year.year - self._chance.between(1, years))
-
-
-def school_staff(
-    plan: SchoolPlan,
-    *,
-    classes: int,
-    before: SchoolPlan | None,
-    chance: Chance,
-    numbers: Numbers,
-    district: str,
-    slug: str,
-    today: dt.date,
-    year_begins: dt.date,
-) -> Iterator[Staff]:
+def school_staff(world: World, plan: SchoolPlan, *, classes: int, before: SchoolPlan | None) -> Iterator[Staff]:
     """`before`: the school from which somebody came this summer, and which shares the counselor."""
-    hire = _Hiring(chance, numbers, district, slug, year_begins)
 
     def role(name: str, *, org: str = plan.code, primary: bool = True) -> Membership:
-        return Membership(role=name, org=org, primary=primary, begins_on=hire.since())
+        return Membership(role=name, org=org, primary=primary, begins_on=_since(world))
 
-    yield Staff(person=hire.adult(age=50), memberships=(role("principal"), role("teacher", primary=False)))
-    yield Staff(person=hire.adult(age=44), memberships=(role("siteAdministrator"), role("teacher", primary=False)))
+    yield Staff(person=_adult(world, age=50), memberships=(role("principal"), role("teacher", primary=False)))
+    yield Staff(person=_adult(world, age=44), memberships=(role("siteAdministrator"), role("teacher", primary=False)))
     shared = (role("counselor", org=before.code, primary=False),) if before else ()
-    yield Staff(person=hire.adult(sex="female"), memberships=(role("counselor"), *shared))
+    yield Staff(person=_adult(world, sex="female"), memberships=(role("counselor"), *shared))
 
-    year_before_ends = year_begins - dt.timedelta(days=1)
-    came = Membership(role="teacher", org=plan.code, begins_on=year_begins)
-    if before:
-        gone = Membership(
-            role="teacher", org=before.code, primary=False, begins_on=hire.since(), ends_on=year_before_ends
-        )
-        moved: tuple[Membership, ...] = (came, gone)
-    else:
-        moved = (came,)
+    year_before_ends = world.year_begins - dt.timedelta(days=1)
+    came = Membership(role="teacher", org=plan.code, begins_on=world.year_begins)
+    moved = (came, _ended(world, before, year_before_ends, primary=False)) if before else (came,)
     # Old enough for a child at school: she is also the mother of one (see `schools.py`).
-    yield Staff(person=hire.adult(sex="female", age=42), memberships=moved)
+    yield Staff(person=_adult(world, sex="female", age=42), memberships=moved)
     for _ in range(max(classes, round(plan.pupils * _SHARE) - HEADS, 1) - 1):
-        yield Staff(person=hire.adult(), memberships=(role("teacher"),))
+        yield Staff(person=_adult(world), memberships=(role("teacher"),))
 
-    leaves, returns = today - dt.timedelta(days=30), today + dt.timedelta(days=120)
-    yield Staff(
-        person=hire.adult(sex="female", age=30),
-        memberships=(
-            Membership(role="teacher", org=plan.code, begins_on=returns),
-            Membership(role="teacher", org=plan.code, primary=False, begins_on=hire.since(6), ends_on=leaves),
-        ),
-    )
-    ended = Membership(role="teacher", org=plan.code, begins_on=hire.since(), ends_on=year_before_ends)
-    yield Staff(person=hire.adult(), memberships=(ended,), active=False)
+    leaves, returns = world.today - dt.timedelta(days=30), world.today + dt.timedelta(days=120)
+    back = Membership(role="teacher", org=plan.code, begins_on=returns)
+    on_leave = (back, _ended(world, plan, leaves, primary=False))
+    yield Staff(person=_adult(world, sex="female", age=30), memberships=on_leave)
+    yield Staff(person=_adult(world), memberships=(_ended(world, plan, year_before_ends),), active=False)
 
 
-def district_office(
-    *, first_school: str, chance: Chance, numbers: Numbers, district: str, slug: str, year_begins: dt.date
-) -> tuple[Staff, ...]:
-    hire = _Hiring(chance, numbers, district, slug, year_begins)
+def district_office(world: World, *, first_school: str) -> tuple[Staff, ...]:
+    def role(name: str, *, org: str = world.slug, primary: bool = True) -> Membership:
+        return Membership(role=name, org=org, primary=primary, begins_on=_since(world))
 
-    def role(name: str, *, org: str = slug, primary: bool = True) -> Membership:
-        return Membership(role=name, org=org, primary=primary, begins_on=hire.since())
-
+    at_a_school_too = (role("systemAdministrator"), role("siteAdministrator", org=first_school, primary=False))
     return (
-        Staff(person=hire.adult(age=52), memberships=(role("districtAdministrator"),)),
-        Staff(
-            person=hire.adult(age=35),
-            memberships=(role("systemAdministrator"), role("siteAdministrator", org=first_school, primary=False)),
-        ),
+        Staff(person=_adult(world, age=52), memberships=(role("districtAdministrator"),)),
+        Staff(person=_adult(world, age=35), memberships=at_a_school_too),
     )
+
+
+def _adult(world: World, *, sex: str = "", age: int = 0) -> Adult:
+    chance = world.chance
+    sex = sex or ("female" if chance.happens(0.7) else "male")
+    days = (age or chance.between(24, 58)) * 365 + chance.below(365)
+    born = dt.date.fromordinal(world.year_begins.toordinal() - days)
+    id_ = world.numbers.id_of("t")
+    return Adult(
+        id=id_,
+        family_name=surname(chance),
+        given_name=given_name(chance, sex, "parent"),
+        id_number=world.numbers.identity(born, sex),
+        phone=world.numbers.phone(),
+        address=home_address(world),
+        email=f"{id_.rpartition('-')[2]}@{world.slug}.example",  # RFC 2606: never anybody's domain
+    )
+
+
+def _since(world: World) -> dt.date:
+    return world.years_ago(world.chance.between(1, 12))
+
+
+def _ended(world: World, plan: SchoolPlan, ends_on: dt.date, *, primary: bool = True) -> Membership:
+    return Membership(role="teacher", org=plan.code, primary=primary, begins_on=_since(world), ends_on=ends_on)
