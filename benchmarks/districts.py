@@ -64,4 +64,4 @@ def _served(place: Deployment, slugs: list[str]) -> tuple[float, int]:
             client.get(f"{server.url}/api/v1/{slugs[number % len(slugs)]}/")
         time.sleep(3)  # the first sweep over the districts belongs to it
         worker = max(psutil.Process(server.process.pid).children(), key=lambda process: process.memory_info().rss)
-        return seconds, worker.memory_full_info().uss
+        return seconds, worker.memory_info().rss

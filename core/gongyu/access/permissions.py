@@ -14,4 +14,5 @@ CORE_PERMISSIONS: Final = (
         Text(zh="查看运行状况", en="See how the district is running"),
         ("districtAdministrator",),
     ),
+    Permission("district.roster.manage", Text(zh="导入名册", en="Import rosters"), ("districtAdministrator",)),
 )

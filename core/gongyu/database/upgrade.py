@@ -8,6 +8,7 @@ import asyncio
 import functools
 import multiprocessing
 import os
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -51,7 +52,7 @@ async def upgrade_all(
     count = min(workers or os.cpu_count() or 1, len(slugs))
     config = msgspec.structs.replace(platform.config, database_url=platform.database.url)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
         loop = asyncio.get_running_loop()
         waiting = {slug: loop.run_in_executor(pool, _upgrade_one, config, slug) for slug in slugs}
         names = {future: slug for slug, future in waiting.items()}
@@ -62,6 +63,18 @@ async def upgrade_all(
                 left = [slug for future, slug in names.items() if not future.done() or future.exception()]
                 yield Outcome(left[0] if left else "?", error="a worker process was killed; run the command again")
                 return
+
+
+def _end_with_parent() -> None:
+    """A killed command must not leave its workers behind: each holds both ends of their queue and would wait forever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
 def _upgrade_one(config: Config, slug: str) -> Outcome:

@@ -24,6 +24,7 @@ from gongyu.events.recurrence import next_run
 from gongyu.events.retention import CLEANING
 from gongyu.host.isolation import said
 from gongyu.people.models import AcademicSession
+from gongyu.people.terms import TERMS
 from gongyu.platform import Platform
 from gongyu.plugin import Job
 from gongyu.text import Text
@@ -101,7 +102,7 @@ async def list_jobs(connection: AsyncConnection, platform: Platform, state: Dist
 
 
 def _declared(platform: Platform, state: DistrictState) -> dict[Key, Job]:
-    own = {(CORE, CLEANING.name): CLEANING}
+    own = {(CORE, job.name): job for job in (CLEANING, TERMS)}
     return own | {(name, job.name): job for name in state.enabled for job in platform.host.plugins[name].jobs}
 
 

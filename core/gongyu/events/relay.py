@@ -248,7 +248,7 @@ async def _deliver(
 
 def _mark(failure: Exception | None, attempts: int, now: datetime) -> dict[str, Any]:
     if failure is None:
-        return {"attempts": attempts, "done_at": now, "error": None}
+        return {"state": "done", "attempts": attempts, "done_at": now, "error": None}
     if attempts >= ATTEMPTS:
         return {"state": "parked", "attempts": attempts, "error": said(failure)}
     again = now + backoff(attempts, first=2, most=1800)

@@ -79,9 +79,6 @@ class Host:
         self.event_types = {e.type: e for plugin in plugins.values() for e in plugin.event_types}
         self.capabilities = {c.name: (plugin.name, c) for plugin in plugins.values() for c in plugin.capabilities}
 
-    def subscribers(self, event_type: str) -> list[str]:
-        return [name for name, plugin in self.plugins.items() if event_type in plugin.subscriptions]
-
     def commands(self, plugin: str) -> Sequence[click.Command]:
         """Asked only when the command line names the plugin: a command may import what the server never needs."""
         caller: pluggy.HookCaller = self.manager.hook.commands

@@ -4,12 +4,15 @@ History is kept: a transfer or a leaving teacher ends a period (`ends_on`), it d
 """
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gongyu.database.model import Base, new_id
+from gongyu.people.rights import models as _rights
 
 __all__ = [
     "AcademicSession",
@@ -21,7 +24,17 @@ __all__ = [
     "Membership",
     "Org",
     "Person",
+    "RosterImport",
 ]
+
+
+def _from_roster() -> Mapped[bool]:
+    """Whether a roster brought the row. Only such rows can be ended by a roster's silence: what was entered by hand, or
+    by a code on paper, is nothing the source of the roster knows of.
+    """
+    return mapped_column(server_default=sa.false())
+
+_ = _rights  # their tables belong to people's and stand on Base.metadata with them
 
 
 def _person(*, primary_key: bool = False) -> Mapped[UUID]:
@@ -39,6 +52,7 @@ class Org(Base):
     type: Mapped[str]
     identifier: Mapped[str | None] = mapped_column(index=True)
     parent_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("org.id", ondelete="SET NULL"), index=True)
+    from_roster: Mapped[bool] = _from_roster()
     ended_on: Mapped[date | None]
 
 
@@ -73,6 +87,7 @@ class ClassGroup(Base):
     code: Mapped[str | None]
     school_id: Mapped[UUID] = mapped_column(sa.ForeignKey("org.id", ondelete="CASCADE"), index=True)
     session_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("academic_session.id", ondelete="SET NULL"))
+    from_roster: Mapped[bool] = _from_roster()
     ended_on: Mapped[date | None]
 
 
@@ -86,14 +101,20 @@ class Person(Base):
     name: Mapped[str]
     given_name: Mapped[str | None]
     family_name: Mapped[str | None]
+    username: Mapped[str | None]
+    """As the source has it; the account's own name is on the account."""
     email: Mapped[str | None]
     identifier: Mapped[str | None] = mapped_column(index=True)
+    boarding: Mapped[bool | None]
     # Encrypted with the district's key; the keyed hash beside each finds the same number again.
     id_number: Mapped[bytes | None]
     id_number_hash: Mapped[bytes | None] = mapped_column(index=True)
     phone: Mapped[bytes | None]
     phone_hash: Mapped[bytes | None] = mapped_column(index=True)
+    from_roster: Mapped[bool] = _from_roster()
     ended_on: Mapped[date | None]
+    # Made unrecognisable on request or when the time to keep it was over; the row stays for what refers to it.
+    erased_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
 
@@ -104,11 +125,12 @@ class Membership(Base):
     __table_args__ = (sa.UniqueConstraint("person_id", "org_id", "role", "begins_on", name="uq_membership_period"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    sourced_id: Mapped[str | None]
     person_id: Mapped[UUID] = _person()
     org_id: Mapped[UUID] = mapped_column(sa.ForeignKey("org.id", ondelete="CASCADE"), index=True)
     role: Mapped[str]
     is_primary: Mapped[bool] = mapped_column(server_default=sa.false())
+    from_roster: Mapped[bool] = _from_roster()
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]
 
@@ -120,11 +142,14 @@ class Enrolment(Base):
     __table_args__ = (sa.UniqueConstraint("person_id", "class_id", "role", "begins_on", name="uq_enrolment_period"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    sourced_id: Mapped[str | None] = mapped_column(unique=True)
+    sourced_id: Mapped[str | None]
     person_id: Mapped[UUID] = _person()
     class_id: Mapped[UUID] = mapped_column(sa.ForeignKey("class_group.id", ondelete="CASCADE"), index=True)
     role: Mapped[str]
     is_primary: Mapped[bool] = mapped_column(server_default=sa.false())
+    number: Mapped[str | None]
+    """班内学号: the pupil's number in the homeroom class."""
+    from_roster: Mapped[bool] = _from_roster()
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]
 
@@ -155,6 +180,7 @@ class Guardianship(Base):
     is_legal: Mapped[bool | None]
     priority: Mapped[int] = mapped_column(server_default="1")
     contact_allowed: Mapped[bool] = mapped_column(server_default=sa.true())
+    from_roster: Mapped[bool] = _from_roster()
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]
 
@@ -168,5 +194,36 @@ class CareCategory(Base):
     student_id: Mapped[UUID] = _person()
     category: Mapped[str]
     value: Mapped[str]
+    from_roster: Mapped[bool] = _from_roster()
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]
+
+
+class RosterImport(Base):
+    """One import of a roster: how far it is, and what came of it. The findings hold no secrets and are limited.
+
+    `running` with an old `seen_at` is an import whose process is gone: nothing of it was kept, it can be started again.
+    """
+
+    __tablename__ = "roster_import"
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('running', 'planned', 'applied', 'refused', 'failed')", name="state"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    file: Mapped[str]
+    dialect: Mapped[str | None]
+    mode: Mapped[str | None]
+    state: Mapped[str]
+    stage: Mapped[str] = mapped_column(server_default="")
+    done: Mapped[int] = mapped_column(server_default="0")
+    total: Mapped[int] = mapped_column(server_default="0")
+    counts: Mapped[list[Any]] = mapped_column(JSONB(), server_default="[]")
+    removals: Mapped[int] = mapped_column(server_default="0")
+    confirm_removals: Mapped[bool] = mapped_column(server_default=sa.false())
+    reason: Mapped[dict[str, Any] | None]
+    findings: Mapped[list[Any]] = mapped_column(JSONB(), server_default="[]")
+    actor: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=sa.func.now(), index=True)
+    seen_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    finished_at: Mapped[datetime | None]

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from gongyu.host import Host
@@ -81,17 +82,19 @@ def district_openapi_document(request: Request[Any, Any, Any], call: Call) -> Re
 
 
 @get("/docs", permission=_WHY, include_in_schema=False, sync_to_thread=True)
-def reference_page(request: Request[Any, Any, Any], lang: str | None = None) -> Response[bytes]:
+def reference_page(request: Request[Any, Any, Any], lang: FromQuery[str | None] = None) -> Response[bytes]:
     return _page(request, None, lang)
 
 
 @get("/api/v1/{district:str}/docs", permission=_WHY, include_in_schema=False, sync_to_thread=True)
-def district_reference_page(request: Request[Any, Any, Any], call: Call, lang: str | None = None) -> Response[bytes]:
+def district_reference_page(
+    request: Request[Any, Any, Any], call: Call, lang: FromQuery[str | None] = None
+) -> Response[bytes]:
     return _page(request, call, lang)
 
 
 @get("/docs/assets/{name:str}", permission=_WHY, include_in_schema=False, sync_to_thread=False)
-def asset(name: str) -> Response[bytes]:
+def asset(name: FromPath[str]) -> Response[bytes]:
     """A file of the page. An address with another content's hash still answers, so that a page survives an upgrade."""
     stem, _, rest = name.partition(".")
     found = reference.asset(f"{stem}.{rest.rpartition('.')[2]}")
@@ -109,7 +112,7 @@ def favicon() -> Response[bytes]:
 
 
 @get("/problems/{kind:str}", permission=_WHY, include_in_schema=False, sync_to_thread=False)
-def problem_type(kind: str) -> Redirect:
+def problem_type(kind: FromPath[str]) -> Redirect:
     """The `type` of a problem is an address; it leads to where the type is explained (RFC 9457 3.1.1)."""
     if kind not in CATALOGUE:
         raise ProblemError("not-found")

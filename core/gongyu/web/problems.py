@@ -136,8 +136,12 @@ def from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -
 def _all_errors(request: Request[Any, Any, Any], error: ValidationException) -> list[tuple[str, Text]]:
     """Every wrong field. msgspec stops at the first one of a body, so the body is walked again, field by field."""
     found = [item for item in error.extra if isinstance(item, dict)] if isinstance(error.extra, list) else []
+    if missing := _MISSING.match(error.detail):
+        return [(missing["name"], _REQUIRED)]
     parameters = [item for item in found if item.get("source") != "body"]
-    errors = [(str(item.get("key", "")), _said(item)) for item in parameters]
+    # A path parameter that the handler does not take is reported beside every real error, as a KeyError of its name.
+    real = [item for item in parameters if item.get("message") != repr(item.get("key"))]
+    errors = [(str(item.get("key", "")), _said(item)) for item in real]
     if len(parameters) == len(found):
         return errors
     field = request.route_handler.parsed_data_field
@@ -145,7 +149,8 @@ def _all_errors(request: Request[Any, Any, Any], error: ValidationException) -> 
     if field is not None and isinstance(raw, dict) and field.is_subclass_of(msgspec.Struct):
         _, wrong = read_settings(field.annotation, raw, path="")
         return errors + [(_pointer(one.path), _explained(one)) for one in wrong]
-    return errors + [("", _said(item)) for item in found if item not in parameters]
+    bodies = [item for item in found if item not in parameters]
+    return errors + [("", _REQUIRED if item.get("message") == "'data'" else _said(item)) for item in bodies]
 
 
 def _explained(error: SettingError) -> Text:
@@ -168,4 +173,6 @@ def _pointer(path: str) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+_REQUIRED: Final = Text(zh="必填", en="it is required")
+_MISSING: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 _STEP: Final = re.compile(r'"((?:[^"\\\\]|\\\\.)*)"|\[(\d+)\]|([^.\[\]"]+)')

@@ -240,8 +240,7 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "shelf")
 
 
-@pytest.mark.parametrize("stop", ["migration", "hook"])
-@pytest.mark.parametrize("change", ["create", "enable"])
+@pytest.mark.parametrize(("change", "stop"), [("create", "migration"), ("create", "hook"), ("enable", "hook")])
 async def test_change_killed_in_the_middle_is_not_there_and_can_be_made_again(
     gongyu: Command, shelf: Shelf, owner: AsyncEngine, change: str, stop: str
 ) -> None:

@@ -77,6 +77,7 @@ async def test_failed_reaction_comes_back_by_its_own_timer_and_stop_waits_for_wh
 
     actors.ear = fail_once_then_linger
     async with at_work(platform):
+        await asyncio.sleep(0.3)  # the first sweeps
         await say(platform, ezhou, ("a", 1))
         await until(lambda: asyncio.sleep(0, len(began) == 2), 3)
     assert began[1] - began[0] == pytest.approx(0.3, abs=0.2)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ from openpyxl import load_workbook
 
 from gongyu.cli.generate import generate as command
 from gongyu.people.generate import Population, generate, write_oneroster, write_register
+from gongyu.people.generate.archive import SteadyZip
 from gongyu.people.generate.model import Adult, School, Staff, Student
 from gongyu.people.generate.names import RARE
 from gongyu.people.generate.register_workbook import members
@@ -336,16 +337,26 @@ def test_impossible_size_is_refused(schools: int, pupils: int) -> None:
 # A file is there whole or not at all.
 
 
+def _disk_full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 @both_formats
-def test_failure_midway_leaves_the_old_file(format_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["rows", "zip"])
+def test_failure_midway_leaves_the_old_file(
+    format_: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = written(make(pupils=60), format_, tmp_path).read_bytes()
-    walk: Callable[[Population], Iterator[School]] = Population.walk
+    if where == "zip":
+        monkeypatch.setattr(SteadyZip, "write", _disk_full)
+    else:
+        walk = Population.walk
 
-    def broken(self: Population) -> Iterator[School]:
-        yield next(walk(self))
-        raise OSError(28, "No space left on device")
+        def broken(self: Population) -> Iterator[School]:
+            yield next(walk(self))
+            _disk_full()
 
-    monkeypatch.setattr(Population, "walk", broken)
+        monkeypatch.setattr(Population, "walk", broken)
     with pytest.raises(OSError, match="No space"):
         written(make(2, pupils=60), format_, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {f"roster.{SUFFIXES[format_]}": before}

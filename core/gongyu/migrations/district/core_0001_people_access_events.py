@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - a list of tables
     op.create_table(
         "academic_session",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("identifier", sa.Text(), nullable=True),
         sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("ended_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["parent_id"], ["org.id"], name=op.f("fk_org_parent_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_org")),
@@ -103,13 +104,17 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("given_name", sa.Text(), nullable=True),
         sa.Column("family_name", sa.Text(), nullable=True),
+        sa.Column("username", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("identifier", sa.Text(), nullable=True),
+        sa.Column("boarding", sa.Boolean(), nullable=True),
         sa.Column("id_number", sa.LargeBinary(), nullable=True),
         sa.Column("id_number_hash", sa.LargeBinary(), nullable=True),
         sa.Column("phone", sa.LargeBinary(), nullable=True),
         sa.Column("phone_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint("sourced_id", name=op.f("uq_person_sourced_id")),
@@ -254,6 +259,7 @@ def upgrade() -> None:
         sa.Column("student_id", sa.Uuid(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("begins_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -272,6 +278,7 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("school_id", sa.Uuid(), nullable=False),
         sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("ended_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["school_id"], ["org.id"], name=op.f("fk_class_group_school_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
@@ -336,6 +343,7 @@ def upgrade() -> None:
         sa.Column("is_legal", sa.Boolean(), nullable=True),
         sa.Column("priority", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column("contact_allowed", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("begins_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=True),
         sa.CheckConstraint("guardian_id <> student_id", name=op.f("ck_guardianship_two_people")),
@@ -358,13 +366,13 @@ def upgrade() -> None:
         sa.Column("org_id", sa.Uuid(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("is_primary", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("begins_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["org_id"], ["org.id"], name=op.f("fk_membership_org_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_membership_person_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
         sa.UniqueConstraint("person_id", "org_id", "role", "begins_on", name="uq_membership_period"),
-        sa.UniqueConstraint("sourced_id", name=op.f("uq_membership_sourced_id")),
     )
     op.create_index(op.f("ix_membership_org_id"), "membership", ["org_id"], unique=False)
     op.create_index(op.f("ix_membership_person_id"), "membership", ["person_id"], unique=False)
@@ -376,6 +384,8 @@ def upgrade() -> None:
         sa.Column("class_id", sa.Uuid(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("is_primary", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("number", sa.Text(), nullable=True),
+        sa.Column("from_roster", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("begins_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -384,13 +394,100 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_enrolment_person_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolment")),
         sa.UniqueConstraint("person_id", "class_id", "role", "begins_on", name="uq_enrolment_period"),
-        sa.UniqueConstraint("sourced_id", name=op.f("uq_enrolment_sourced_id")),
     )
     op.create_index(op.f("ix_enrolment_class_id"), "enrolment", ["class_id"], unique=False)
     op.create_index(op.f("ix_enrolment_person_id"), "enrolment", ["person_id"], unique=False)
+    op.create_table(
+        "roster_import",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("dialect", sa.Text(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), server_default="", nullable=False),
+        sa.Column("done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("total", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("removals", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("confirm_removals", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("reason", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("findings", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('running', 'planned', 'applied', 'refused', 'failed')", name=op.f("ck_roster_import_state")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_roster_import")),
+    )
+    op.create_index(op.f("ix_roster_import_started_at"), "roster_import", ["started_at"], unique=False)
+    op.create_table(
+        "consent",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.Column("capacity", sa.Text(), nullable=False),
+        sa.Column("said_by", sa.Uuid(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("word IN ('given', 'refused', 'withdrawn')", name=op.f("ck_consent_word")),
+        sa.CheckConstraint("capacity IN ('self', 'guardian')", name=op.f("ck_consent_capacity")),
+        sa.CheckConstraint("channel IN ('online', 'paper')", name=op.f("ck_consent_channel")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_consent_person_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["said_by"], ["person.id"], name=op.f("fk_consent_said_by"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    op.create_index("ix_consent_person_purpose", "consent", ["person_id", "purpose", "at"], unique=False)
+    op.create_index(op.f("ix_consent_said_by"), "consent", ["said_by"], unique=False)
+    op.execute("REVOKE UPDATE, DELETE, TRUNCATE ON consent FROM gongyu_app")
+    op.create_table(
+        "rights_request",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("asked_by", sa.Uuid(), nullable=True),
+        sa.Column("asked_as", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("wish", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.Text(), server_default="open", nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("reason", sa.LargeBinary(), nullable=True),
+        sa.Column("outcome", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.CheckConstraint("kind IN ('correction', 'erasure')", name=op.f("ck_rights_request_kind")),
+        sa.CheckConstraint(
+            "asked_as IN ('self', 'guardian', 'carer', 'operator')", name=op.f("ck_rights_request_asked_as")
+        ),
+        sa.CheckConstraint("state IN ('open', 'accepted', 'refused')", name=op.f("ck_rights_request_state")),
+        sa.CheckConstraint("(state = 'open') = (decided_at IS NULL)", name=op.f("ck_rights_request_decided")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_rights_request_person_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["asked_by"], ["person.id"], name=op.f("fk_rights_request_asked_by"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rights_request")),
+    )
+    op.create_index(op.f("ix_rights_request_person_id"), "rights_request", ["person_id"], unique=False)
+    op.create_index(op.f("ix_rights_request_asked_by"), "rights_request", ["asked_by"], unique=False)
+    op.create_index(
+        "ix_rights_request_open",
+        "rights_request",
+        ["due_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'open'"),
+    )
 
 
-def downgrade() -> None:
+def downgrade() -> None:  # noqa: PLR0915 - the same list, backwards
+    op.drop_table("rights_request")
+    op.drop_table("consent")
+    op.drop_index(op.f("ix_roster_import_started_at"), table_name="roster_import")
+    op.drop_table("roster_import")
     op.drop_index(op.f("ix_enrolment_person_id"), table_name="enrolment")
     op.drop_index(op.f("ix_enrolment_class_id"), table_name="enrolment")
     op.drop_table("enrolment")

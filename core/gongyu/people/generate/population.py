@@ -16,21 +16,8 @@ __all__ = ["Population", "Totals", "generate"]
 
 _SEPTEMBER = 9
 _PLACES = (
-    "云栖",
-    "晴川",
-    "临湖",
-    "望山",
-    "青禾",
-    "松岭",
-    "南浦",
-    "双溪",
-    "柳河",
-    "北辰",
-    "桂园",
-    "枫林",
-    "石桥",
-    "梅岭",
-)
+    "云栖", "晴川", "临湖", "望山", "青禾", "松岭", "南浦", "双溪", "柳河", "北辰", "桂园", "枫林", "石桥", "梅岭",
+)  # fmt: skip
 # What follows one another in a town: a primary school, the junior secondary behind it, and a nine-year school.
 _LEVELS = ((range(1, JUNIOR), "小学"), (range(JUNIOR, 10), "初级中学"), (range(1, 10), "九年一贯制学校"))
 _WHOLE = 2
@@ -39,6 +26,7 @@ _WHOLE = 2
 class Totals(Struct):
     schools: int = 0
     classes: int = 0
+    """Homeroom classes and clubs."""
     pupils: int = 0
     guardians: int = 0
     staff: int = 0

@@ -4,6 +4,7 @@ It has room for two family members and none for staff; who does not fit is not i
 """
 
 import datetime as dt
+from contextlib import closing
 from pathlib import Path
 
 from openpyxl import Workbook
@@ -58,14 +59,14 @@ _SAME = {
 def write_register(population: Population, path: Path) -> Totals:
     book = Workbook(write_only=True)
     book.properties.created = book.properties.modified = _NEVER
-    sheet = book.create_sheet("学生信息")
-    sheet.append(_TEMPLATE)
     totals = Totals(staff=len(population.office))
-    for school in population.walk():
-        for student in school.students:
-            cells = _cells(school.plan.code, student, population.today)
-            sheet.append([cells.get(title) for title in _TEMPLATE])
-        totals.add(school)
+    with closing(book.create_sheet("学生信息")) as sheet:
+        sheet.append(_TEMPLATE)
+        for school in population.walk():
+            for student in school.students:
+                cells = _cells(school.plan.code, student, population.today)
+                sheet.append([cells.get(title) for title in _TEMPLATE])
+            totals.add(school)
     with steady_zip(path) as archive:
         ExcelWriter(book, archive).write_data()
     return totals
