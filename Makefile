@@ -28,7 +28,7 @@ test: $(STAMP) ## the whole test suite on a real PostgreSQL; TEST_ARGS='-k somet
 check: $(STAMP) ## what must be green before a push: format, lint, types, house laws, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(foreach place,$(DISTRIBUTIONS) tests/*.py benchmarks,$(BIN)/mypy --no-error-summary $(place) &&) true
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m gongyu.testing.guard
 	@$(BIN)/python -m pytest $(TEST_ARGS)

@@ -18,6 +18,7 @@ In tests (`gongyu.testing`) they are raised again instead.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 import click
 import msgspec
@@ -25,6 +26,7 @@ import pluggy
 import sqlalchemy as sa
 from litestar.handlers import HTTPRouteHandler
 
+from gongyu.people.rights.contract import Erased, PersonPart, Purpose, RetentionCategory
 from gongyu.plugin import Capability, Context, DemoLine, Event, Job, Permission, Subscription
 
 __all__ = ["HookPolicy", "policy_of"]
@@ -170,6 +172,31 @@ def capabilities() -> Sequence[Capability]:  # type: ignore[empty-body]  # as ab
     """
 
 
+@hook(since="1.0")
+def consent_purposes() -> Sequence[Purpose]:  # type: ignore[empty-body]  # as above
+    """What this plugin processes personal data for, beyond what the core does; their names start with `<plugin>.`.
+
+    People see each with its text and say yes or no to it alone. Before processing, ask `may_process` of
+    `gongyu.people.rights.consent` with the same Purpose. When: whenever the purposes of a district are listed.
+    Failure: what was asked for fails, so it must answer from literals alone.
+
+    Returns:
+        The purposes; a name that is not the plugin's own is not listened to.
+    """
+
+
+@hook(since="1.0")
+def retention_categories() -> Sequence[RetentionCategory]:  # type: ignore[empty-body]  # as above
+    """The kinds of personal data this plugin keeps: what for, by which law, how long, and how each ends.
+
+    `expire` is called by the core's daily job, each in a transaction of its own; shown to everybody in the copy of
+    their data. When: once a day, and for each copy. Failure: the job fails and is shown by `gongyu doctor`.
+
+    Returns:
+        The categories; names are `<plugin>.<category>`.
+    """
+
+
 # ── Runtime hooks: awaited per district ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -209,4 +236,42 @@ async def demo_played(context: Context) -> Sequence[DemoLine]:  # type: ignore[e
 
     Returns:
         The closing figures, most telling first.
+    """
+
+
+@hook(since="1.0", policy="collect", seconds=30)
+async def person_data(context: Context, person: UUID) -> Sequence[PersonPart]:  # type: ignore[empty-body]  # as above
+    """Everything this plugin holds about one person, for the copy they have a right to.
+
+    Called inside the transaction of the copy. Failure policy `collect`: the copy is made without this plugin's parts,
+    and its readable page says so. A plugin that stores nothing about people returns nothing; one that stores data and
+    leaves the hook out is named on the page.
+
+    Args:
+        context: The district.
+        person: Whose data.
+
+    Returns:
+        The parts, each one also when it is empty: a part that is there only when it holds something would tell those
+        it is withheld from.
+    """
+
+
+@hook(since="1.0", policy="veto", seconds=60)
+async def person_erased(context: Context, person: UUID, here: bool) -> Sequence[Erased]:  # type: ignore[empty-body]  # noqa: FBT001 - hooks are called by keyword
+    """Delete or make unrecognisable what this plugin holds about one person, and say what stays by which law.
+
+    Called inside the one transaction of the erasure, before the core takes the person's name away; in a rehearsal it
+    is rolled back. Failure policy `veto`: an erasure is whole or is not, so an error refuses it and nothing is gone.
+    A plugin that has tables and leaves the hook out refuses every erasure; one that stores nothing about people
+    returns nothing.
+
+    Args:
+        context: The district.
+        person: Whose data.
+        here: Whether they, or a child of theirs, are still at a school of the district: what a duty of the school
+            needs meanwhile may stay.
+
+    Returns:
+        One line for each kind of data, with the number of records.
     """

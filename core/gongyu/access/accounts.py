@@ -16,7 +16,15 @@ from gongyu.access.rules import AccessRules
 from gongyu.people.models import Person
 from gongyu.text import Text
 
-__all__ = ["AccountError", "create_account", "disable_account", "enable_account", "folded", "set_password"]
+__all__ = [
+    "AccountError",
+    "create_account",
+    "disable_account",
+    "enable_account",
+    "ensure_account",
+    "folded",
+    "set_password",
+]
 
 _LONGEST_NAME = 64
 
@@ -95,12 +103,21 @@ async def create_account(
     await audit.record(session, action="account.created", actor=by, subject=f"person:{person}")
 
 
+async def ensure_account(session: AsyncSession, *, person: UUID) -> None:
+    """Whoever comes in without a user name, by another service or a token, has an account too: it is what can be
+    closed, and what a second factor is at.
+    """
+    row = insert(Account).values(person_id=person, username=str(person))
+    await session.execute(row.on_conflict_do_nothing(index_elements=["person_id"]))
+
+
 async def disable_account(session: AsyncSession, *, person: UUID, by: str) -> bool:
     """Close an account: sessions end, tokens open nothing; the caller calls `authenticate.changed` after commit.
 
     Returns:
-        Whether there was an open one.
+        Whether it was open.
     """
+    await ensure_account(session, person=person)
     if not await _switch(session, person, "disabled"):
         return False
     await sessions.end_all(session, person=person)

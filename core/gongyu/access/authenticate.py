@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any, Final, cast
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu.text import Language
 
-__all__ = ["TOPIC", "Authenticator", "changed", "cookie_name"]
+__all__ = ["TOPIC", "Authenticator", "changed", "cookie_name", "principal_of"]
 
 log = structlog.get_logger("gongyu.access")
 
@@ -55,8 +56,7 @@ async def changed(platform: Platform, slug: str, *, credential: str | None = Non
         credential: Forget only this one (a sign-out), and let everybody else be remembered.
     """
     payload = slug if credential is None else _key(slug, tokens.credential_digest(credential))
-    for listener in platform.signals._listeners.get(TOPIC, ()):  # noqa: SLF001 - this process must not wait for its own echo
-        await listener(payload)
+    await platform.signals.tell_here(TOPIC, payload)  # the answer to the change must not overtake it
     await platform.signals.send(TOPIC, payload)
 
 
@@ -146,14 +146,7 @@ class Authenticator:
         if not rows:
             return None
         first = rows[0]
-        principal = Principal(
-            person=first.person_id,
-            name=first.name,
-            memberships=_memberships(rows),
-            scopes=None if first.scopes is None or "*" in first.scopes else frozenset(first.scopes),
-            via=f"{first.kind}:{first.id}",
-            language=cast("Language | None", first.language),
-        )
+        principal = _principal(rows)
         if first.seen_at is None or now - first.seen_at >= _NOTED:
             note = asyncio.create_task(self._note(district, ApiToken if query is _TOKEN else WebSession, first.id, now))
             self._notes.add(note)
@@ -179,6 +172,30 @@ class Authenticator:
             self._everybody += 1
             self._generations.clear()
             self._remembered.clear()
+
+
+async def principal_of(platform: Platform, district: District, person: UUID, *, now: datetime) -> Principal | None:
+    """A person as they would be judged signed in, without any credential: for explaining rights to an operator.
+
+    Returns:
+        None where the person could not come in: account closed, or no membership and no child today.
+    """
+    values = {"person": person, "today": now.astimezone(ZoneInfo(district.timezone)).date()}
+    async with platform.database.read(district) as connection:
+        rows = (await connection.execute(_PERSON, values)).all()
+    return _principal(rows) if rows else None
+
+
+def _principal(rows: Sequence[sa.Row[Any]]) -> Principal:
+    first = rows[0]
+    return Principal(
+        person=first.person_id,
+        name=first.name,
+        memberships=_memberships(rows),
+        scopes=None if first.scopes is None or "*" in first.scopes else frozenset(first.scopes),
+        via=f"{first.kind}:{first.id}",
+        language=cast("Language | None", first.language),
+    )
 
 
 def _memberships(rows: Sequence[sa.Row[Any]]) -> tuple[Membership, ...]:
@@ -263,5 +280,15 @@ _SESSION: Final = _query(
         WebSession.expires_at > _now,
         WebSession.last_seen_at + sa.func.make_interval(0, 0, 0, 0, 0, 0, WebSession.idle_seconds) > _now,
     )
+    .subquery("credential")
+)
+_PERSON: Final = _query(
+    sa.select(
+        sa.literal("person").label("kind"),
+        Person.id,
+        Person.id.label("person_id"),
+        sa.null().cast(sa.ARRAY(sa.Text())).label("scopes"),
+    )
+    .where(Person.id == sa.bindparam("person", type_=sa.Uuid()))
     .subquery("credential")
 )

@@ -21,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from gongyu.access.keys import KeyRing, SealBrokenError
+from gongyu.access.rules import OidcProvider
 from gongyu.text import Text
 
 __all__ = ["Departure", "Identity", "OidcClient", "OidcError", "OidcProvider"]
@@ -38,24 +39,6 @@ class OidcError(Exception):
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)
         self.text = text
-
-
-class OidcProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A sign-in service that a district trusts.
-
-    Attributes:
-        issuer: Its address, exactly as it names itself.
-        client_id: What it calls us.
-        client_secret: Empty for a public client.
-        sourced_id_claim: A claim that carries the roster's `sourcedId`, where the service is the district's own
-            directory; without it a person is bound by an activation code.
-    """
-
-    issuer: str
-    client_id: str
-    client_secret: str = ""
-    scopes: tuple[str, ...] = ("openid",)
-    sourced_id_claim: str | None = None
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -14,11 +14,23 @@ from sqlalchemy.orm import aliased
 
 from gongyu.access.principal import Principal
 from gongyu.access.rights import Verdict, verdict
+from gongyu.access.rules import ADMINISTRATORS
 from gongyu.people.models import ClassGroup, Enrolment, Guardianship, Membership, Person
 from gongyu.plugin import Permission
 from gongyu.text import Text
 
-__all__ = ["Students", "Why", "belongs", "guardian_of", "holds", "homeroom_teacher_of", "oneself", "students_in", "why"]
+__all__ = [
+    "Students",
+    "Why",
+    "belongs",
+    "guardian_of",
+    "holds",
+    "homeroom_teacher_of",
+    "oneself",
+    "people_of",
+    "students_in",
+    "why",
+]
 
 #: Student ids, to be put into a query.
 Students = sa.Select[UUID]
@@ -71,6 +83,33 @@ def students_in(given: Verdict, *, today: date) -> Students:
     if not given.allowed:
         return found.where(sa.false())
     return found if given.orgs is None else found.where(Membership.org_id.in_(given.orgs))
+
+
+def people_of(given: Verdict, *, today: date) -> sa.Select[UUID]:
+    """Everybody who is of the orgs of a verdict and of no other, and runs nothing there: whose account gives whoever
+    manages it nothing they could not reach already. People with ties elsewhere, and administrators, are the business
+    of those above.
+    """
+    people = sa.select(Person.id)
+    if not given.allowed:
+        return people.where(sa.false())
+    if given.orgs is None:
+        return people
+    child = aliased(Membership)
+    staff = sa.select(Membership.person_id, Membership.org_id, Membership.role).where(holds(Membership, today))
+    family = (
+        sa.select(Guardianship.guardian_id, child.org_id, child.role)
+        .join(child, child.person_id == Guardianship.student_id)
+        .where(holds(Guardianship, today), child.begins_on <= today)
+        .where(sa.or_(child.ends_on.is_(None), child.ends_on >= today))
+    )
+    ties = staff.union_all(family).subquery("ties")
+    inside = ties.c.org_id.in_(given.orgs)
+    above = sa.or_(~inside, ties.c.role.in_(ADMINISTRATORS))
+    return people.where(
+        sa.exists().where(ties.c.person_id == Person.id, inside),
+        ~sa.exists().where(ties.c.person_id == Person.id, above),
+    )
 
 
 def belongs(today: date) -> sa.ColumnElement[bool]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from gongyu.access.permissions import DISTRICT_WIDE
 from gongyu.access.principal import Principal
 from gongyu.plugin import Permission
 from gongyu.text import Text
@@ -38,14 +39,14 @@ def verdict(principal: Principal, permission: Permission) -> Verdict:
             ground=Text(zh=f"令牌的范围不含 {name}", en=f"the token's scope leaves out {name}"),
             orgs=_NOWHERE,
         )
-    held = [membership for membership in principal.memberships if membership.role in permission.roles]
+    whole = name in DISTRICT_WIDE
+    held = [one for one in principal.memberships if one.role in permission.roles and (one.everywhere or not whole)]
     if not held:
         roles = ", ".join(permission.roles) or "—"
-        return Verdict(
-            allowed=False,
-            ground=Text(zh=f"{name} 需要角色：{roles}", en=f"{name} needs one of the roles: {roles}"),
-            orgs=_NOWHERE,
-        )
+        ground = Text(zh=f"{name} 需要角色：{roles}", en=f"{name} needs one of the roles: {roles}")
+        if whole:
+            ground = Text(zh=f"{ground.zh}（全区）", en=f"{ground.en} (of the whole district)")
+        return Verdict(allowed=False, ground=ground, orgs=_NOWHERE)
     for membership in held:
         if membership.everywhere:
             role = membership.role

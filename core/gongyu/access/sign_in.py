@@ -144,7 +144,7 @@ class SignIn:
         try:
             async with self.platform.database.work(district) as session:
                 person = await self._person_of(session, identity, code, now)
-                await _ensure_account(session, person)
+                await accounts.ensure_account(session, person=person)
                 if attempt is not None:
                     await attempts.succeeded(session, attempt)
                 through = await self._through(session, rules, visitor, person, method="oidc", now=now)
@@ -338,12 +338,6 @@ class SignIn:
             subject=subject,
             details=details,
         )
-
-
-async def _ensure_account(session: AsyncSession, person: UUID) -> None:
-    """Whoever comes by another service has an account too: it is what can be closed, and what a second factor is at."""
-    row = insert(Account).values(person_id=person, username=str(person))
-    await session.execute(row.on_conflict_do_nothing(index_elements=["person_id"]))
 
 
 def _needs(

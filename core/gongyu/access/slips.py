@@ -1,7 +1,8 @@
 """Slips of paper with which a class comes in: one for each person, to be cut apart and handed over.
 
-A slip is a password until it is used (ASVS 5.0 6.4.1): it shows when it expires, and the sheet says what to do with those
-left over. Nothing is read from or written to the database here; codes come from `codes.issue`, which shows them once.
+A slip is a password until it is used (ASVS 5.0 6.4.1): it shows when it expires, and the sheet says what to do with
+those left over. Nothing is read from or written to the database here; codes come from `codes.issue`, which shows them
+once.
 """
 
 import re
@@ -29,15 +30,15 @@ _TITLES: Final[dict[Kind, Text]] = {
 }
 _WHAT_TO_DO: Final[dict[Kind, Text]] = {
     "activation": Text(
-        zh="扫码，或打开 {site} 输入激活码，然后自己设定密码。不要给别人看。",
-        en="Scan, or open {site} and type the code; then choose a password of your own. Show it to nobody.",
+        zh="扫码或在 {site} 输入激活码，设定自己的密码。请勿外传",
+        en="Scan, or type the code at {site}; choose your own password",
     ),
     "guardian": Text(
-        zh="请家长扫码，或打开 {site} 输入绑定码，与孩子建立关联。两位家长可共用此单。",
-        en="Guardians: scan, or open {site} and type the code, to be linked to your child. Good for two guardians.",
+        zh="请家长扫码或在 {site} 输入此码，绑定孩子。两位家长可共用",
+        en="Guardians: scan, or type the code at {site}. Two of you may use it",
     ),
 }
-_NUMERALS: Final = {"一": "1", "二": "2", "三": "3", "四": "4", "五": "5", "六": "6", "七": "7", "八": "8", "九": "9"}
+_DIGITS: Final = "〇一二三四五六七八九"
 
 
 class Slip(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,10 +122,15 @@ def _card(slip: Slip, kind: Kind) -> _Card:
 
 def _class_key(slip: Slip) -> tuple[str, list[tuple[int, bytes]], str]:
     """二年级 before 三年级, 2班 before 10班."""
-    plain = re.sub("[一二三四五六七八九]", lambda match: _NUMERALS[match[0]], slip.class_name)
-    plain = re.sub("(?<![0-9])十", "1十", plain).replace("十", "")
+    plain = re.sub(f"[{_DIGITS}十]+", lambda match: str(_number(match[0])), slip.class_name)
     parts = [(int(part), b"") if part.isdecimal() else (0, _name_key(part)) for part in re.findall(r"\d+|\D+", plain)]
     return slip.school, parts, slip.class_name
+
+
+def _number(numeral: str) -> int:
+    """Up to ninety-nine: 七, 十, 十二, 二十一."""
+    tens, ten, ones = numeral.rpartition("十")
+    return (_DIGITS.find(tens or "一") * 10 if ten else 0) + (_DIGITS.find(ones) if ones else 0)
 
 
 def _name_key(name: str) -> bytes:

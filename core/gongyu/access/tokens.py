@@ -29,6 +29,7 @@ __all__ = [
     "district_of",
     "list_tokens",
     "revoke_token",
+    "revoke_tokens_of",
 ]
 
 #: Nobody remembers a key made for ever: a year, and a month to renew it in.
@@ -145,6 +146,13 @@ async def revoke_token(session: AsyncSession, *, token: UUID, by: str = "system"
     details = {"token": str(token)}
     await audit.record(session, action="token.revoked", actor=by, subject=f"person:{person}", details=details)
     return True
+
+
+async def revoke_tokens_of(session: AsyncSession, *, person: UUID, by: str) -> int:
+    """End all tokens of a person; the caller calls `authenticate.changed` after commit."""
+    living = sa.select(ApiToken.id).where(ApiToken.person_id == person, ApiToken.revoked_at.is_(None))
+    tokens = (await session.execute(living)).scalars().all()
+    return sum([await revoke_token(session, token=token, by=by) for token in tokens])
 
 
 async def list_tokens(session: AsyncSession, *, person: UUID | None = None) -> list[Token]:

@@ -36,12 +36,9 @@ def demo(ctx: click.Context, target: Path | None, port: int, workers: int, *, no
 
     async def work(platform: Platform) -> list[DemoDistrict]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        done = []
         with Progress(*columns, console=console(), transient=True) as progress:
             progress.add_task("、".join(DEMO_DISTRICTS.values()))
-            async for district in play(platform):
-                done.append(district)
-        return done
+            return [district async for district in play(platform)]
 
     districts = run(work)
     seconds = round(time.monotonic() - started, 1)
@@ -76,7 +73,7 @@ def _show(district: DemoDistrict, port: int) -> None:
     for hook, error in district.failures.items():
         click.secho(f"✗ {hook}: {error}", fg="red")
     click.echo()
-    heads = [Text(zh="角色", en="role"), Text(zh="姓名", en="name"), Text(zh="令牌", en="token")]
-    table(heads, [(one.role, one.person, one.token) for one in district.sign_ins])
+    for one in district.sign_ins:  # not in a table: a token folded at the edge of a terminal cannot be copied
+        click.echo(f"{one.role:<22} {one.token}  {one.person}")
     token = district.sign_ins[0].token if district.sign_ins else "…"
     click.echo(f"curl -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/api/v1/{district.slug}/me")

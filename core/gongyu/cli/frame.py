@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gongyu.access.keys import KeysError
-from gongyu.config import Config
+from gongyu.config import Config, ConfigError
 from gongyu.database.data_folder import DataFolderError
 from gongyu.database.engine import DatabaseUnfitError
 from gongyu.districts.service import DistrictError, SettingsError
@@ -70,7 +70,7 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
             zh="插件 {name} 拒绝了：{cause}；什么都没有改变", en="plugin {name} refused: {cause}; nothing was changed"
         )
         fail(refused.format(name=error.plugin, cause=error.cause))
-    except (DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
+    except (ConfigError, DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
         fail(error.text)
     except KeyboardInterrupt:
         fail(Text(zh="已中断", en="interrupted"), 130)
@@ -86,7 +86,8 @@ def confirm(question: Text, *, yes: bool) -> None:
 
 
 def console() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """A file or a pipe has no width: nothing is folded there."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 250)
 
 
 def table(columns: Sequence[Text], rows: Sequence[Sequence[object]]) -> None:

@@ -52,6 +52,11 @@ class Signals:
         except (sa.exc.SQLAlchemyError, OSError) as error:
             log.warning("signal not sent", topic=topic, error=str(error))
 
+    async def tell_here(self, topic: str, payload: str = "") -> None:
+        """Call this process's own listeners at once: whoever must not wait for the echo of their own signal."""
+        for listener in self._listeners.get(topic, ()):
+            await listener(payload)
+
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="signals")
         with contextlib.suppress(TimeoutError):

@@ -66,7 +66,7 @@ async def upgrade_all(
 
 
 def _end_with_parent() -> None:
-    """A killed command must not leave its workers behind: each holds both ends of their queue and would wait forever."""
+    """A killed command must not leave its workers behind: each holds both ends of the queue and would wait forever."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

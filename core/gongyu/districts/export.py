@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -26,6 +26,13 @@ from gongyu.host.discovery import RESERVED
 from gongyu.platform import Platform
 
 __all__ = ["erase_plugin", "export_district", "row_counts"]
+
+
+#: A plugin's functions carry its prefix like its tables; left behind, they would stand in the way of its return.
+_ROUTINES: Final = sa.text(
+    "SELECT oid::regprocedure::text FROM pg_proc "
+    "WHERE pronamespace = to_regnamespace(:schema) AND starts_with(proname, :prefix)"
+)
 
 
 async def row_counts(platform: Platform, slug: str, *, plugin: str | None = None) -> dict[str, int]:
@@ -88,7 +95,7 @@ async def export_district(
 
 
 async def erase_plugin(platform: Platform, slug: str, plugin: str, *, actor: str) -> list[str]:
-    """Drop a plugin's tables in one district, and its version table, so that enabling it again starts afresh.
+    """Drop a plugin's tables and functions in one district, and its version table, so that it can start afresh.
 
     The caller has seen to it that the plugin is off, asked, and exported.
     """
@@ -100,6 +107,8 @@ async def erase_plugin(platform: Platform, slug: str, plugin: str, *, actor: str
         names = await _tables(connection, schema, plugin)
         for name in [*names, f"alembic_{plugin}"]:
             await connection.execute(sa.text(f"DROP TABLE IF EXISTS {quoted(schema)}.{quoted(name)} CASCADE"))
+        for routine in await connection.execute(_ROUTINES, {"schema": schema, "prefix": f"{plugin}_"}):
+            await connection.execute(sa.text(f"DROP ROUTINE {routine[0]} CASCADE"))
     async with platform.database.work(state.district) as session:
         await audit.record(session, action="plugin.erased", actor=actor, subject=plugin, details={"tables": names})
     return names

@@ -16,6 +16,7 @@ import msgspec
 import tomlkit
 from msgspec import Meta, Struct
 
+from gongyu.access.rules import AccessRules
 from gongyu.districts.positions import positions_of
 from gongyu.districts.settings import Code, SettingError, merge_school, read_settings, subpath, unknown_name
 from gongyu.text import Text
@@ -45,6 +46,7 @@ class _Layout(Struct, frozen=True, forbid_unknown_fields=True):
     """What any district's file looks like, before any plugin is asked."""
 
     district: District
+    access: dict[str, Any] = {}
     plugins: dict[str, dict[str, Any]] = {}
     schools: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -66,6 +68,7 @@ class DistrictFile:
     slug: str
     name: str
     timezone: str = "Asia/Shanghai"
+    access: Mapping[str, Any] = field(default_factory=dict)
     plugins: Mapping[str, PluginEntry] = field(default_factory=dict)
     schools: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     file: str | None = field(default=None, compare=False)
@@ -107,7 +110,7 @@ def validate(
     missing: the file that was shown must apply again.
     """
     settings: dict[str, Struct | None] = {}
-    errors: list[SettingError] = []
+    _, errors = read_settings(AccessRules, file.access, path="access")
     for name, entry in file.plugins.items():
         if name in types:
             settings[name], found = _settings(types[name], entry.settings, subpath("plugins", name))
@@ -128,12 +131,13 @@ def validate(
 
 
 def render(file: DistrictFile) -> str:
-    """Canonical TOML: the district, its plugins by name, its schools, and every table sorted."""
+    """Canonical TOML: the district, its access, its plugins by name, its schools, and every table sorted."""
     plugins = {
         name: ({} if entry.enabled else {"enabled": False}) | _sorted(entry.settings)
         for name, entry in sorted(file.plugins.items())
     }
     document: dict[str, Any] = {"district": {"slug": file.slug, "name": file.name, "timezone": file.timezone}}
+    document |= {"access": _sorted(file.access)} if file.access else {}
     document |= {"plugins": plugins} if plugins else {}
     document |= {"schools": _sorted(file.schools)} if file.schools else {}
     return tomlkit.dumps(document)
@@ -170,7 +174,9 @@ def _read(text: str | bytes, *, file: str) -> tuple[DistrictFile | None, list[Se
     except (ValueError, RecursionError) as error:
         return None, [_syntax_error(error, text, file)]
     _, errors = read_settings(_Layout, raw, path="")
-    district, plugins, schools = (_table(raw.get(name)) for name in ("district", "plugins", "schools"))
+    district, access, plugins, schools = (
+        _table(raw.get(name)) for name in ("district", "access", "plugins", "schools")
+    )
     timezone = district.get("timezone", "Asia/Shanghai")
     errors += _timezone_errors(timezone) if isinstance(timezone, str) else []
     entries = {}
@@ -183,6 +189,7 @@ def _read(text: str | bytes, *, file: str) -> tuple[DistrictFile | None, list[Se
         slug=str(district.get("slug")),
         name=str(district.get("name")),
         timezone=str(timezone),
+        access=access,
         plugins=entries,
         schools={
             school: {name: _table(overrides) for name, overrides in _table(tables).items()}

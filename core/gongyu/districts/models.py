@@ -25,6 +25,7 @@ class DistrictRow(RegistryBase):
     name: Mapped[str]
     timezone: Mapped[str] = mapped_column(server_default="Asia/Shanghai")
     state: Mapped[str] = mapped_column(server_default="creating")
+    access: Mapped[dict[str, Any]] = mapped_column(server_default=sa.text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
 

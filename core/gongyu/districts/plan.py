@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gongyu.access.rules import AccessRules
 from gongyu.districts.file import DistrictFile, PluginEntry
 from gongyu.districts.settings import diff, shown
 from gongyu.text import Text
@@ -60,6 +61,7 @@ def make_plan(
         for name in ("name", "timezone")
         if (before := getattr(old, name)) != (after := getattr(new, name))
     ]
+    lines += _settings_lines(AccessRules, old.access, new.access, "access")
     on, off = [], []
     for name in sorted(old.plugins.keys() | new.plugins.keys()):
         before_entry, after_entry = old.plugins.get(name, _NOTHING), new.plugins.get(name, _NOTHING)

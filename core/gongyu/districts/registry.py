@@ -4,13 +4,14 @@ A request asks the snapshot and never the database, so a plugin that is installe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 import structlog
 
+from gongyu.access.rules import AccessRules
 from gongyu.database.engine import Database
 from gongyu.districts.models import DistrictRow, SwitchRow
 from gongyu.districts.settings import read_settings
@@ -34,12 +35,17 @@ class Switch(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DistrictState:
-    """A district now: `enabled` holds the plugins that are switched on *and* available, in starting order."""
+    """A district now: `enabled` holds the plugins that are switched on *and* available, in starting order.
+
+    `access` are its rules of signing in, `access_said` what its file says of them.
+    """
 
     district: District
     enabled: tuple[str, ...]
     switches: Mapping[str, Switch]
     settings: Mapping[str, Any]
+    access: AccessRules = field(default_factory=AccessRules)
+    access_said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[str]:
@@ -68,6 +74,7 @@ class Registry:
             row.slug: self.state_of(
                 District(number=row.number, slug=row.slug, name=row.name, timezone=row.timezone),
                 by_district.get(row.number, ()),
+                row.access,
             )
             for row in rows
         }
@@ -76,8 +83,10 @@ class Registry:
         """The listener's form of `load`."""
         await self.load()
 
-    def state_of(self, district: District, rows: Iterable[Switch]) -> DistrictState:
-        """What these switches amount to on this machine."""
+    def state_of(
+        self, district: District, rows: Iterable[Switch], access: Mapping[str, Any] | None = None
+    ) -> DistrictState:
+        """What these switches and rules amount to on this machine."""
         switches = {switch.plugin: switch for switch in rows}
         settings: dict[str, Any] = {}
         enabled: list[str] = []
@@ -97,4 +106,18 @@ class Registry:
                     continue
                 settings[name] = value
             enabled.append(name)
-        return DistrictState(district, tuple(enabled), switches, settings)
+        said = access or {}
+        return DistrictState(district, tuple(enabled), switches, settings, _rules(district, said), said)
+
+
+def _rules(district: District, said: Mapping[str, Any]) -> AccessRules:
+    """What a newer release no longer understands is left out and said; the other rules stay in force."""
+    if not said:
+        return AccessRules()
+    rules, errors = read_settings(AccessRules, said, path="")
+    if rules is not None:
+        return rules
+    wrong = {error.path.partition(".")[0].partition("[")[0] for error in errors}
+    log.error("rules of access no longer fit", district=district.slug, errors=sorted(wrong))
+    rules, _ = read_settings(AccessRules, {name: part for name, part in said.items() if name not in wrong}, path="")
+    return rules or AccessRules()

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu import hookspecs
 from gongyu.access import audit
+from gongyu.access.rules import AccessRules
 from gongyu.database import migrations
 from gongyu.database.engine import quoted
 from gongyu.database.model import IN_REGISTRY
@@ -82,7 +83,12 @@ def current_file(platform: Platform, slug: str) -> DistrictFile | None:
         for school, overrides in switch.schools.items():
             schools.setdefault(school, {})[name] = as_toml(type_, overrides)
     return DistrictFile(
-        slug=slug, name=state.district.name, timezone=state.district.timezone, plugins=plugins, schools=schools
+        slug=slug,
+        name=state.district.name,
+        timezone=state.district.timezone,
+        access=as_toml(AccessRules, state.access_said),
+        plugins=plugins,
+        schools=schools,
     )
 
 
@@ -267,17 +273,18 @@ async def _write(
         }
         for name, entry in wanted.plugins.items()
     ]
+    access = msgspec.to_builtins(dict(wanted.access))
     for statement in (
         sa.update(DistrictRow)
         .where(DistrictRow.number == district.number)
-        .values(name=wanted.name, timezone=wanted.timezone, state="active"),
+        .values(name=wanted.name, timezone=wanted.timezone, access=access, state="active"),
         sa.delete(SwitchRow).where(SwitchRow.district == district.number),
         *(sa.insert(SwitchRow).values(row) for row in rows),
     ):
         await session.execute(statement, execution_options=IN_REGISTRY)
     renamed = District(number=district.number, slug=district.slug, name=wanted.name, timezone=wanted.timezone)
     switches = [Switch(r["plugin"], r["enabled"], r["settings"], r["schools"], r["version"]) for r in rows]
-    return platform.registry.state_of(renamed, switches)
+    return platform.registry.state_of(renamed, switches, access)
 
 
 async def _tell_plugins(

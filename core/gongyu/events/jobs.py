@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from gongyu.access.retention import access_jobs
 from gongyu.districts.registry import DistrictState
 from gongyu.events.attempt import Outcome, attempt
 from gongyu.events.clock import Clock, backoff
@@ -24,6 +25,7 @@ from gongyu.events.recurrence import next_run
 from gongyu.events.retention import CLEANING
 from gongyu.host.isolation import said
 from gongyu.people.models import AcademicSession
+from gongyu.people.rights.retention import expiring
 from gongyu.people.terms import TERMS
 from gongyu.platform import Platform
 from gongyu.plugin import Job
@@ -102,7 +104,7 @@ async def list_jobs(connection: AsyncConnection, platform: Platform, state: Dist
 
 
 def _declared(platform: Platform, state: DistrictState) -> dict[Key, Job]:
-    own = {(CORE, job.name): job for job in (CLEANING, TERMS)}
+    own = {(CORE, job.name): job for job in (CLEANING, TERMS, *access_jobs(platform, state), expiring(platform, state))}
     return own | {(name, job.name): job for name in state.enabled for job in platform.host.plugins[name].jobs}
 
 

@@ -227,8 +227,6 @@ def _refuse_foreign_names(plugin: Plugin) -> None:
         for event in plugin.event_types
         if not (match := _EVENT.fullmatch(event.type)) or match["plugin"] != name
     ]
-    operations = [route.operation_id for route in plugin.routes if isinstance(route.operation_id, str)]
-    wrong += [operation for operation in operations if not operation.startswith(f"{name}_")]
     if wrong:
         text = Text(
             zh="这些名字不属于插件 {name}，或格式不对：{wrong}",
@@ -240,7 +238,6 @@ def _refuse_foreign_names(plugin: Plugin) -> None:
         (Text(zh="事件", en="event"), [e.type for e in plugin.event_types]),
         (Text(zh="定时任务", en="job"), [j.name for j in plugin.jobs]),
         (Text(zh="路由", en="route"), [_address(m, p) for r in plugin.routes for m in r.http_methods for p in r.paths]),
-        (Text(zh="操作名", en="operation id"), operations),
     ):
         if doubled := sorted({n for n in names if names.count(n) > 1}):
             text = Text(zh="{kind}重复：{names}", en="the same {kind} twice: {names}")

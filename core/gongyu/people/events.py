@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Enrolled(Event, frozen=True, kw_only=True):
-    """A pupil who was at no school of the district is at one now; `class_id` is the homeroom class, once there is one."""
+    """A pupil who was at no school of the district is at one now; `class_id`: the homeroom class, if there is one."""
 
     type: ClassVar[str] = "people.enrolled.v1"
     title: ClassVar[Text] = Text(zh="学生入学", en="A pupil came")

@@ -34,6 +34,7 @@ def _from_roster() -> Mapped[bool]:
     """
     return mapped_column(server_default=sa.false())
 
+
 _ = _rights  # their tables belong to people's and stand on Base.metadata with them
 
 

@@ -18,7 +18,7 @@ _TERMS: Final = AcademicSession.type.in_(["term", "semester"])
 
 
 async def open_terms(context: Context, *, today: date) -> int:
-    """Mark and tell the terms whose first day has come. One that was over before anybody knew of it opened for nobody."""
+    """Mark and tell the terms whose first day has come. One that is over already opened for nobody."""
     late = _TERMS & AcademicSession.opened_at.is_(None)
     over = sa.update(AcademicSession).where(late, AcademicSession.ends_on < today)
     await context.session.execute(over.values(opened_at=context.now, closed_at=context.now))

@@ -1,9 +1,9 @@
 """From a Typst template and a Struct to the bytes of a PDF.
 
 Typst sets Chinese by its rules (no closing mark at the start of a line), embeds a subset of the font, and writes PDF/A,
-the kind that archives accept (DA/T 47, ISO 19005-2). PDF/A forbids a character without a glyph, so the typesetter itself
-watches over every name: a box in place of a character cannot leave this module. The fonts come from a package, so that the
-same input gives the same bytes on every machine.
+the kind that archives accept (DA/T 47, ISO 19005-2). PDF/A forbids a character without a glyph, so the typesetter
+itself watches over every name: a box in place of a character cannot leave this module. The fonts come from a package,
+so that the same input gives the same bytes on every machine.
 
 A template is code: it comes with the core or with a plugin, never from a user. It reads files beside itself only.
 """
@@ -11,7 +11,7 @@ A template is code: it comes with the core or with a plugin, never from a user. 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import pylopdf_fonts_zh_cn
@@ -24,7 +24,9 @@ __all__ = ["MissingGlyph", "MissingGlyphError", "render"]
 #: `@gongyu/house`, which every template imports.
 _PACKAGES: Final = Path(__file__).parent / "packages"
 #: Level 2 with Unicode text (u): what is printed can be searched and copied.
-_STANDARD: Final[typst.PDFStandard] = "a-2u"
+_STANDARD: Final = "a-2u"
+#: Sets each character of its data.
+_PROBE: Final = Path(__file__).with_name("probe.typ")
 
 
 class MissingGlyph(msgspec.Struct, frozen=True):
@@ -50,7 +52,9 @@ class MissingGlyphError(Exception):
     def text(self) -> Text:
         return Text(
             zh="字库中没有这些字，无法打印："
-            + "；".join(f"{one.character}（{_code_point(one)}），见“{one.value}”（{one.where}）" for one in self.missing),
+            + "；".join(
+                f"{one.character}（{_code_point(one)}），见“{one.value}”（{one.where}）" for one in self.missing
+            ),
             en="the fonts lack these characters, so this cannot be printed: "
             + "; ".join(f"{one.character} ({_code_point(one)}) in “{one.value}” ({one.where})" for one in self.missing),
         )
@@ -65,52 +69,54 @@ def render(template: Path, data: msgspec.Struct, *, title: str, created: datetim
         template: A `.typ` file that begins with `#import "@gongyu/house:1.0.0": *`.
         data: What is printed; the template sees it as `data`.
         title: What the reader's window shows.
-        created: The date of creation in the file.
+        created: The date of creation in the file, with its zone.
 
     Raises:
         MissingGlyphError: Strings of the data have characters that no font can draw.
-        typst.TypstError: The template is wrong.
+        typst.TypstError, typst.TypstWarning: The template is wrong.
     """
+    if created.tzinfo is None:
+        raise ValueError(f"created needs a zone: {created} is another moment on every machine")
     inputs = {"title": title, "data": msgspec.json.encode(data).decode()}
     try:
         return _compile(template, inputs, created=created)
     except typst.TypstError:
         strings = [("/title", title), *_strings(msgspec.to_builtins(data), "")]
-        unknown = set(_without_glyph(sorted(set("".join(value for _, value in strings)))))
+        unknown = set(_without_glyph(sorted(set("".join(value for _, value in strings))), created))
         if not unknown:
             raise
         found = [MissingGlyph(char, where, value) for where, value in strings for char in sorted(unknown & set(value))]
         raise MissingGlyphError(found) from None
 
 
-def _compile(source: Path | bytes, inputs: dict[str, str], *, created: datetime | int) -> bytes:
+def _compile(template: Path, inputs: dict[str, str], *, created: datetime) -> bytes:
     fonts = typst.Fonts(
         include_system_fonts=False,
         include_embedded_fonts=False,
-        font_paths=[pylopdf_fonts_zh_cn.sans_path(), pylopdf_fonts_zh_cn.serif_path()],
+        font_paths=[pylopdf_fonts_zh_cn.sans_path().parent],  # both faces are in this folder
     )
-    root = source.parent if isinstance(source, Path) else _PACKAGES
-    compiler = typst.Compiler(source, root=root, font_paths=fonts, sys_inputs=inputs, package_path=_PACKAGES)
-    moment = created if isinstance(created, int) else int(created.timestamp())
-    pdf = compiler.compile(format="pdf", pdf_standards=_STANDARD, timestamp=moment)
-    assert isinstance(pdf, bytes)
-    return pdf
+    compiler = typst.Compiler(
+        template, root=template.parent, font_paths=fonts, sys_inputs=inputs, package_path=_PACKAGES
+    )
+    pdf, warnings = compiler.compile_with_warnings(
+        format="pdf", pdf_standards=_STANDARD, timestamp=int(created.timestamp())
+    )
+    if warnings:  # without its font, a text would just be absent
+        raise warnings[0]
+    return cast("bytes", pdf)
 
 
-def _without_glyph(characters: list[str]) -> Iterator[str]:
+def _without_glyph(characters: list[str], created: datetime) -> Iterator[str]:
     """Ask the typesetter itself, halving: a second reader of the fonts could be of another opinion."""
     try:
-        _compile(_PROBE, {"title": "", "data": msgspec.json.encode(characters).decode()}, created=0)
+        _compile(_PROBE, {"title": "", "data": msgspec.json.encode(characters).decode()}, created=created)
     except typst.TypstError:
         if len(characters) == 1:
             yield characters[0]
         else:
             middle = len(characters) // 2
-            yield from _without_glyph(characters[:middle])
-            yield from _without_glyph(characters[middle:])
-
-
-_PROBE: Final = b'#import "@gongyu/house:1.0.0": *\n#show: house\n#for character in data [#character #parbreak()]\n'
+            yield from _without_glyph(characters[:middle], created)
+            yield from _without_glyph(characters[middle:], created)
 
 
 def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - what to_builtins gives

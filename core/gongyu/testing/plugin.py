@@ -33,6 +33,16 @@ __all__ = ["MakeDistrict"]
 MakeDistrict = Callable[..., Awaitable[DistrictState]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("gongyu").addoption(
+        "--gongyu-plugin",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the plugin that gongyu.testing.conformance looks at (repeatable; all installed ones by default)",
+    )
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}

@@ -8,11 +8,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 import structlog
 from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from gongyu.access.authenticate import Authenticator
+from gongyu.access.passwords import Passwords
+from gongyu.access.sign_in import SignIn
 from gongyu.config import Config
 from gongyu.database.errors import meaning_of
 from gongyu.events.posting import Poster
@@ -25,11 +28,13 @@ from gongyu.text import Text
 from gongyu.web import openapi, problems
 from gongyu.web.call import Call
 from gongyu.web.core_routes import core_routes
+from gongyu.web.door import DOOR, Door
 from gongyu.web.gate import Gate, ReplayedAnswer
 from gongyu.web.health import health_routes
 from gongyu.web.logs import configure_logs
 from gongyu.web.observe import Observe
 from gongyu.web.problems import ProblemError
+from gongyu.web.refusals import Refusals
 from gongyu.web.scope import CALL, REQUEST_ID, extras
 from gongyu.web.unit import UnitOfWork
 
@@ -46,18 +51,21 @@ def from_environment() -> Observe:
     return create_app(platform, own=True)
 
 
-def create_app(platform: Platform, *, own: bool = False) -> Observe:
+def create_app(platform: Platform, *, own: bool = False, door: Door | None = None) -> Observe:
     """Build the application.
 
     Args:
         platform: Its parts.
         own: Open and close them with the application, and run the background work (events, jobs, signals).
+        door: How people come in, where not in the usual way (tests).
 
     Raises:
         StartError: A route of the core without a permission.
     """
     authenticator = Authenticator(platform)
-    gate = Gate(platform, authenticator)
+    refusals = Refusals(platform.database)
+    gate = Gate(platform, authenticator, refusals)
+    door = door or Door(SignIn(platform, Passwords()), refusals)
     routers = [
         Router(
             path=f"/api/v1/{{district:str}}/{name}",
@@ -81,18 +89,21 @@ def create_app(platform: Platform, *, own: bool = False) -> Observe:
             sa.exc.DBAPIError: _database,
             Exception: _unexpected,
         },
-        lifespan=[_running(platform, authenticator)] if own else [],
+        lifespan=[_running(platform, authenticator, door)] if own else [],
+        state=State({DOOR: door}),
         openapi_config=None,  # it would bring pages of its own; `openapi.attach` gives the document alone
         request_max_body_size=MAX_BODY,
         logging_config=None,
         debug=False,
     )
-    openapi.attach(app)
+    openapi.attach(app, platform.host)
     _refuse_open_routes(app, platform)
     return Observe(app)
 
 
-def _running(platform: Platform, authenticator: Authenticator) -> contextlib.AbstractAsyncContextManager[None]:
+def _running(
+    platform: Platform, authenticator: Authenticator, door: Door
+) -> contextlib.AbstractAsyncContextManager[None]:
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
         async with opened(platform):
@@ -109,6 +120,7 @@ def _running(platform: Platform, authenticator: Authenticator) -> contextlib.Abs
                 await worker.stop()
                 await poster.close()
                 await authenticator.close()
+                await door.close()
                 await platform.signals.stop()
 
     return lifespan()

@@ -3,7 +3,7 @@
 One object instead of many injected values: resolving several dependencies costs a task group for each request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +32,7 @@ class Call:
         verdict: Why this was allowed, and in which orgs (None: everywhere); lists filter by it in the query.
         plugin: Whose route it is; empty for the core's own.
         language: What the caller reads.
+        after_commit: What must be done once the session's work is committed, before the answer leaves.
     """
 
     platform: Platform
@@ -45,6 +46,7 @@ class Call:
     reading: AsyncConnection | None = None
     replayed: bool = False
     idempotency_key: str | None = None
+    after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @property
     def district(self) -> District:

@@ -11,7 +11,8 @@ from gongyu.checks import PluginFailure, plugin_failures
 from gongyu.events.admin import Line, backlogs
 from gongyu.events.jobs import JobLine, list_jobs
 from gongyu.plugin import Public, SignedIn
-from gongyu.web.call import Call
+from gongyu.web import Call
+from gongyu.web.access_routes import access_routes
 from gongyu.web.webhook_routes import webhook_routes
 
 __all__ = ["core_routes"]
@@ -106,5 +107,5 @@ def core_routes() -> Sequence[Router]:
     path = "/api/v1/{district:str}"
     return [
         Router(path, route_handlers=[read_district, read_me, read_health], tags=["district"]),
-        Router(path, route_handlers=[webhook_routes()]),
+        Router(path, route_handlers=[webhook_routes(), *access_routes()]),
     ]

@@ -31,6 +31,21 @@ _CORE_TAGS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text(zh="区县", en="District"),
         Text(zh="区县提供什么、我是谁、运行得如何", en="what it offers, who I am, how it is running"),
     ),
+    "session": (
+        Text(zh="登录", en="Signing in"),
+        Text(
+            zh="登录与退出、激活账号、家长绑定、自己的密码与令牌",
+            en="in and out, activating an account, guardians, my password and tokens",
+        ),
+    ),
+    "accounts": (
+        Text(zh="账号管理", en="Accounts"),
+        Text(zh="停用、重设、打印激活单", en="closing, resetting, printing slips"),
+    ),
+    "audit": (
+        Text(zh="审计日志", en="Audit log"),
+        Text(zh="谁在何时对谁做了什么", en="who did what to whom, and when"),
+    ),
     "webhooks": (
         Text(zh="Webhook", en="Webhooks"),
         Text(zh="有事发生时通知您的地址（Standard Webhooks）", en="tell your address of events (Standard Webhooks)"),

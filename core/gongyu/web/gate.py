@@ -9,13 +9,17 @@ from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
 from gongyu.access.authenticate import Authenticator, cookie_name
-from gongyu.access.rights import verdict
+from gongyu.access.principal import Principal
+from gongyu.access.rights import Verdict, verdict
+from gongyu.districts.registry import DistrictState
 from gongyu.events import idempotency
 from gongyu.platform import Platform
 from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text, preferred_language
 from gongyu.web.call import Call
+from gongyu.web.origin import is_cross_site
 from gongyu.web.problems import ProblemError
+from gongyu.web.refusals import Refusals
 from gongyu.web.scope import CALL, extras
 
 __all__ = ["SAFE_METHODS", "Gate", "ReplayedAnswer"]
@@ -38,9 +42,10 @@ def _cookie(connection: ASGIConnection[Any, Any, Any, Any], slug: str) -> str | 
 class Gate:
     """A Litestar guard; guards of the layers add up, so no plugin can replace it."""
 
-    def __init__(self, platform: Platform, authenticator: Authenticator) -> None:
+    def __init__(self, platform: Platform, authenticator: Authenticator, refusals: Refusals) -> None:
         self._platform = platform
         self._authenticator = authenticator
+        self._refusals = refusals
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         slug = connection.path_params.get("district")
@@ -55,22 +60,44 @@ class Gate:
         if "permission" not in handler.opt:  # Litestar's own answer to OPTIONS: the methods; all others declare one
             return
         headers = connection.headers
-        person = await self._authenticator.principal(state, headers.get("authorization"), _cookie(connection, slug))
-        needed = handler.opt["permission"]
-        found = None
-        if not isinstance(needed, Public):
-            if person is None:
-                raise ProblemError("not-signed-in")
-            if not isinstance(needed, SignedIn):
-                found = verdict(person, self._platform.host.permissions[needed])
-                if not found.allowed:
-                    raise ProblemError("forbidden", found.ground)
+        unsafe = extras(connection.scope)["method"] not in SAFE_METHODS
+        authorization = headers.get("authorization")
+        # What comes with a header of its own cannot be made a browser do by somebody else's page; a cookie can. Signing
+        # in too: a visitor must not be signed in as somebody else without noticing.
+        if unsafe and authorization is None and is_cross_site(connection):
+            raise ProblemError("cross-site")
+        person = await self._authenticator.principal(state, authorization, _cookie(connection, slug))
+        found = await self._judge(state, person, handler.opt["permission"])
         language = preferred_language(headers.get("accept-language"))
         call = Call(self._platform, state, person, found, plugin, language)
         extras(connection.scope)[CALL] = call
         header = headers.get("idempotency-key")
-        if header is not None and extras(connection.scope)["method"] not in SAFE_METHODS:
+        if header is not None and unsafe and not handler.opt.get("keyless", False):
             await self._replay(call, connection, header)
+
+    async def _judge(
+        self, state: DistrictState, person: Principal | None, needed: str | Public | SignedIn
+    ) -> Verdict | None:
+        """Where the permission holds; None for a route that asks for none."""
+        if isinstance(needed, Public):
+            return None
+        if person is None:
+            raise ProblemError("not-signed-in")
+        if isinstance(needed, SignedIn):
+            return None
+        found = verdict(person, self._platform.host.permissions[needed])
+        if not found.allowed:
+            details = {"permission": needed, "via": person.via}
+            await self._refusals.note(
+                state.district,
+                action="access.refused",
+                actor=person.actor,
+                about=needed,
+                ground=found.ground.en,
+                details=details,
+            )
+            raise ProblemError("forbidden", found.ground)
+        return found
 
     async def _replay(self, call: Call, connection: ASGIConnection[Any, Any, Any, Any], header: str) -> None:
         key = idempotency.parse_key(header)
@@ -83,7 +110,8 @@ class Gate:
         body = await connection.body() if isinstance(connection, Request) else b""
         mark = idempotency.fingerprint(scope["method"], scope["path"], scope["query_string"], body)
         try:
-            answer = await idempotency.claim(await call.session(), actor=call.actor, key=key, fingerprint=mark)
+            session, keys = await call.session(), self._platform.keys
+            answer = await idempotency.claim(session, keys=keys, actor=call.actor, key=key, fingerprint=mark)
         except idempotency.KeyReusedError as error:
             raise ProblemError("idempotency-mismatch") from error
         if answer is not None:

@@ -13,10 +13,8 @@ from litestar.response import Redirect
 from gongyu.host import Host
 from gongyu.plugin import District, Public
 from gongyu.text import Language, preferred_language
-from gongyu.web import reference
-from gongyu.web.call import Call
+from gongyu.web import Call, reference
 from gongyu.web.documents import Documents
-from gongyu.web.gate import Gate
 from gongyu.web.problems import CATALOGUE, ProblemError
 
 __all__ = ["attach", "openapi_routes"]
@@ -52,9 +50,8 @@ class _Answers:
         return reference.render(self._document(district, enabled), district=district, language=language)
 
 
-def attach(app: Litestar, host: Host | None = None) -> None:
+def attach(app: Litestar, host: Host) -> None:
     """Give the application its documentation, once all its routes are known."""
-    host = host or next(guard._platform.host for guard in app.guards if isinstance(guard, Gate))  # noqa: SLF001 - until app.py passes it
     app.state.documentation = _Answers(Documents(app, host))
 
 

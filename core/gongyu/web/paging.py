@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import asyncpg
 import msgspec
 import sqlalchemy as sa
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from gongyu.database.reading import Prepared
 from gongyu.text import Text
@@ -18,9 +18,9 @@ __all__ = ["Cursor", "Limit", "Page", "Paged"]
 
 T = TypeVar("T")
 
-Limit = Annotated[int, Parameter(ge=1, le=200, description="Rows on a page, 1 to 200.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Rows on a page, 1 to 200.")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=500, description="`next` of the page before; absent for the first.")
+    str | None, QueryParameter(max_length=500, description="`next` of the page before; absent for the first.")
 ]
 
 

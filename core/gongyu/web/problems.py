@@ -35,6 +35,11 @@ CATALOGUE: Final[Mapping[str, ProblemKind]] = {
     ),
     "not-signed-in": ProblemKind(401, Text(zh="请先登录", en="Sign in first")),
     "forbidden": ProblemKind(403, Text(zh="没有权限", en="You have no right to this")),
+    "cross-site": ProblemKind(
+        403, Text(zh="请求来自其他网站，已拒绝", en="The request comes from another site and is refused")
+    ),
+    "sign-in-refused": ProblemKind(401, Text(zh="登录没有成功", en="Signing in did not succeed")),
+    "code-refused": ProblemKind(403, Text(zh="代码无效", en="The code opens nothing")),
     "malformed-json": ProblemKind(400, Text(zh="请求内容不是合法的 JSON", en="The body is not valid JSON")),
     "bad-request": ProblemKind(400, Text(zh="请求有误", en="The request is malformed")),
     "bad-cursor": ProblemKind(400, Text(zh="分页游标无效", en="The cursor is not one we gave out")),

@@ -14,7 +14,7 @@ from gongyu.web.scope import CALL, extras
 
 __all__ = ["UnitOfWork"]
 
-_KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag"})
+_KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag", b"cache-control"})
 
 
 class UnitOfWork(ASGIMiddleware):
@@ -55,8 +55,11 @@ async def _settle(call: Call, held: list[Message]) -> None:
         headers = {k.decode(): v.decode() for k, v in start.get("headers", ()) if k.lower() in _KEPT_HEADERS}
         body = b"".join(extras(message).get("body", b"") for message in held[1:])
         answer = idempotency.Answer(status, headers, body)
-        await idempotency.keep(session, actor=call.actor, key=call.idempotency_key, answer=answer)
+        keys = call.platform.keys
+        await idempotency.keep(session, keys=keys, actor=call.actor, key=call.idempotency_key, answer=answer)
     await session.commit()
+    for follow in call.after_commit:  # before the answer leaves: "disabled" must be true when it is said
+        await follow()
 
 
 async def _release(call: Call) -> None:

@@ -6,10 +6,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
+from litestar.params import FromPath
 
 from gongyu.events import webhooks
 from gongyu.events.outbound import UrlRefusedError
-from gongyu.web.call import Call
+from gongyu.web import Call
 from gongyu.web.problems import ProblemError, problem_response
 
 __all__ = ["webhook_routes"]
@@ -21,7 +22,7 @@ class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An address to be told; without `types`, of everything."""
 
     url: Annotated[str, msgspec.Meta(min_length=8, max_length=2000, examples=["https://example.org/hooks/gongyu"])]
-    types: Annotated[list[str], msgspec.Meta(max_length=200, examples=[["bulletin.posted.v1"]])] = []
+    types: Annotated[list[str], msgspec.Meta(max_length=200, examples=[["people.enrolled.v1"]])] = []
 
 
 class WebhookOut(msgspec.Struct, frozen=True):
@@ -84,7 +85,7 @@ async def create_webhook(call: Call, data: NewWebhook) -> WebhookSecret:
     operation_id="rotate_webhook_secret",
     summary="Give a webhook a new secret; the old one still signs for a day",
 )
-async def rotate_webhook_secret(call: Call, webhook: UUID) -> WebhookSecret:
+async def rotate_webhook_secret(call: Call, webhook: FromPath[UUID]) -> WebhookSecret:
     made = await webhooks.rotate_secret(
         await call.session(), cipher=call.platform.keys, webhook_id=webhook, now=call.now, actor=call.actor
     )
@@ -98,7 +99,7 @@ async def rotate_webhook_secret(call: Call, webhook: UUID) -> WebhookSecret:
     summary="Switch a webhook on again",
     status_code=204,
 )
-async def enable_webhook(call: Call, webhook: UUID) -> None:
+async def enable_webhook(call: Call, webhook: FromPath[UUID]) -> None:
     await webhooks.enable_webhook(await call.session(), webhook_id=webhook, actor=call.actor)
 
 
@@ -109,12 +110,12 @@ async def enable_webhook(call: Call, webhook: UUID) -> None:
     summary="Switch a webhook off; what is due to it waits",
     status_code=204,
 )
-async def disable_webhook(call: Call, webhook: UUID) -> None:
+async def disable_webhook(call: Call, webhook: FromPath[UUID]) -> None:
     await webhooks.disable_webhook(await call.session(), webhook_id=webhook, actor=call.actor)
 
 
 @delete("/{webhook:uuid}", permission=_PERMISSION, operation_id="delete_webhook", summary="Remove a webhook")
-async def delete_webhook(call: Call, webhook: UUID) -> None:
+async def delete_webhook(call: Call, webhook: FromPath[UUID]) -> None:
     await webhooks.delete_webhook(await call.session(), webhook_id=webhook, actor=call.actor)
 
 

@@ -7,42 +7,23 @@ import signal
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # its stubs are a distribution of their own
+import psutil
 import pytest
 import sqlalchemy as sa
 
 from gongyu.config import Config
 from gongyu.database import migrations
-from gongyu.database.engine import Database
 from gongyu.database.migrations import History
 from gongyu.districts.file import DistrictFile
 from gongyu.districts.service import apply_file, switched
 from gongyu.host import Host
 from gongyu.platform import Platform, histories, open_platform
+from gongyu.testing.catalogue import catalogue
 
-from ..command import Command
-from ..host.shelf import Shelf
+from ..command import Command  # noqa: TID252 - test folders are no packages and have no absolute names
+from ..host.shelf import Shelf  # noqa: TID252 - test folders are no packages and have no absolute names
 
 SLUGS = ("aa", "bb", "cc", "dd", "ee", "ff")
-#: What a table is made of, apart from the schema it stands in.
-CATALOGUE = """
-    SELECT table_name, column_name, ordinal_position::text, data_type, is_nullable, column_default, is_identity
-    FROM information_schema.columns WHERE table_schema = :schema
-    UNION ALL SELECT conrelid::regclass::text, conname, '', pg_get_constraintdef(oid), '', '', ''
-    FROM pg_constraint WHERE connamespace = to_regnamespace(:schema)
-    UNION ALL SELECT tablename, indexname, '', indexdef, '', '', '' FROM pg_indexes WHERE schemaname = :schema
-    UNION ALL SELECT tgrelid::regclass::text, tgname, '', pg_get_triggerdef(pg_trigger.oid), '', '', ''
-    FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-    WHERE relnamespace = to_regnamespace(:schema) AND NOT tgisinternal
-    UNION ALL SELECT proname, '', '', prosrc, '', '', '' FROM pg_proc WHERE pronamespace = to_regnamespace(:schema)
-    UNION ALL SELECT relname, 'rights', '', array_to_string(relacl, ' '), '', '', ''
-    FROM pg_class WHERE relnamespace = to_regnamespace(:schema) AND relkind = 'r'
-"""
-
-
-async def catalogue(database: Database, schema: str) -> set[tuple[str, ...]]:
-    async with database.owner.connect() as connection:
-        return {tuple(row) for row in await connection.execute(sa.text(CATALOGUE), {"schema": schema})}
 
 
 def every_history(host: Host) -> list[tuple[History, list[History]]]:
@@ -56,7 +37,7 @@ async def test_migrations_make_exactly_the_models(platform: Platform) -> None:
         history.name: await migrations.differences(platform.database, history, others)
         for history, others in every_history(platform.host)
     }
-    assert found == dict.fromkeys(found, [])
+    assert found == {name: [] for name in found}
     assert {"core", "registry", "bulletin", "kindness"} <= set(found)
 
 
@@ -72,9 +53,7 @@ async def test_up_and_down_and_up_again_leaves_the_same_tables(platform: Platfor
         assert {name for name, *_ in full} >= set(history.metadata.tables)
         down = await migrations.upgrade_schema(database, schema, -2, [history], target="base")
         assert down == [f"{history.name}: {history.head} → ∅"]
-        left = {
-            row for row in await catalogue(database, schema) if history.version_table not in " ".join(map(str, row))
-        }
+        left = {row for row in await catalogue(database, schema) if history.version_table not in row[0]}
         assert left == empty
         await migrations.upgrade_schema(database, schema, -2, [history])
         assert await catalogue(database, schema) == full

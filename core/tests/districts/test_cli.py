@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from ..command import Command
-from ..host.shelf import Shelf
+from ..command import Command  # noqa: TID252 - test folders are no packages and have no absolute names
+from ..host.shelf import Shelf  # noqa: TID252 - test folders are no packages and have no absolute names
 
 TEN = """\
 [district]

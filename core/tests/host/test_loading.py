@@ -112,14 +112,6 @@ BROKEN = {
         "路由重复：GET /a/{}",
         "the same route twice: GET /a/{}",
     ),
-    "foreign_operation": (
-        (
-            '@get("/a", operation_id="list_notices", permission=Public("a trial"))\nasync def a() -> None: ...\n'
-            "@hookimpl\ndef routes():\n    return [a]"
-        ),
-        "这些名字不属于插件 foreign_operation，或格式不对：list_notices",
-        "these names do not belong to plugin foreign_operation, or are malformed: list_notices",
-    ),
     "enabled_setting": (
         (
             "class Settings(msgspec.Struct, frozen=True):\n    enabled: bool = True\n"

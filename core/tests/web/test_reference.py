@@ -55,7 +55,7 @@ class Page(HTMLParser):
 async def test_page_is_whole_and_leads_nowhere_else(site: Site) -> None:
     answer = await site.get(PAGE)
     page = Page(answer.text)
-    assert page.wrong == []
+    assert (answer.status_code, page.wrong) == (200, [])
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     links = page.values("href")

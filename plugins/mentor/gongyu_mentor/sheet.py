@@ -34,7 +34,7 @@ from gongyu_mentor.workbook import (
     YES,
 )
 
-__all__ = ["decode_answer_workbook", "decode_workbook", "read_workbook"]
+__all__ = ["Cell", "Sheet", "decode_answer_workbook", "decode_workbook", "read_workbook", "sheets_of"]
 
 _MAX_UNPACKED = 256 * 1024 * 1024
 _SAFE_INTEGER = 10**15
@@ -43,14 +43,14 @@ _MEANING = {YES: True, "是": True, "yes": True, "1": True, NO: False, "否": Fa
 _Place = tuple[str | int, ...]
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
     value: Any
     kind: str
 
 
-class _Sheet(NamedTuple):
+class Sheet(NamedTuple):
     header: list[str]
-    rows: list[tuple[int, list[_Cell]]]
+    rows: list[tuple[int, list[Cell]]]
 
 
 def read_workbook(path: Path) -> Instance:
@@ -88,11 +88,11 @@ _INSTANCE = {STUDENTS: [STUDENT, GROUP], MENTORS: [MENTOR, CAPACITY, RESERVE], P
 
 def _grids(
     content: bytes, findings: Findings, places: dict[_Place, str], *, needed: Mapping[str, list[str]]
-) -> dict[str, _Sheet]:
+) -> dict[str, Sheet]:
     """The sheets as cells. Whatever a damaged file makes the library raise is one finding."""
     places["workbook",] = "xlsx"
     try:
-        sheets = _open(content, needed)
+        sheets = sheets_of(content, needed)
     except Exception as error:
         findings.add(
             ("workbook",),
@@ -119,7 +119,7 @@ def _grids(
     return sheets
 
 
-def _open(content: bytes, titles: Iterable[str]) -> dict[str, _Sheet] | None:
+def sheets_of(content: bytes, titles: Iterable[str]) -> dict[str, Sheet] | None:
     """The sheets there are, or None for a workbook that would unpack to more than memory should hold."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         if sum(part.file_size for part in archive.infolist()) > _MAX_UNPACKED:
@@ -132,19 +132,19 @@ def _open(content: bytes, titles: Iterable[str]) -> dict[str, _Sheet] | None:
     return sheets
 
 
-def _grid(sheet: Any) -> _Sheet:  # noqa: ANN401 - openpyxl's read-only worksheet is not what its stubs say book[...] gives
+def _grid(sheet: Any) -> Sheet:  # noqa: ANN401 - openpyxl's read-only worksheet is not what its stubs say book[...] gives
     sheet.reset_dimensions()  # the declared size is anybody's claim
     header: list[str] = []
-    rows: list[tuple[int, list[_Cell]]] = []
+    rows: list[tuple[int, list[Cell]]] = []
     for number, line in enumerate(sheet.iter_rows(), 1):
-        cells = [_Cell(cell.value, cell.data_type) for cell in line]
+        cells = [Cell(cell.value, cell.data_type) for cell in line]
         while cells and (cells[-1].value is None or cells[-1].value == ""):
             cells.pop()
         if number == 1:
             header = [str(cell.value or "").strip() for cell in cells]
         elif cells:
             rows.append((number, cells))
-    return _Sheet(header, rows)
+    return Sheet(header, rows)
 
 
 class _Reader:
@@ -155,7 +155,7 @@ class _Reader:
         self._places = places
         self.repeated_mentors: list[str] = []
 
-    def students(self, sheet: _Sheet) -> tuple[Object, list[str]]:
+    def students(self, sheet: Sheet) -> tuple[Object, list[str]]:
         students, group = Object(), list[str]()
         for row, cells in sheet.rows:
             name = self._id(cells[0], STUDENTS, row, 1)
@@ -177,7 +177,7 @@ class _Reader:
                 group.append(name)
         return students, list(dict.fromkeys(group))
 
-    def _member(self, cell: _Cell, row: int) -> bool:
+    def _member(self, cell: Cell, row: int) -> bool:
         if cell.kind == "b":
             return bool(cell.value)
         meaning = _MEANING.get(self._id(cell, STUDENTS, row, 2).lower())
@@ -186,11 +186,11 @@ class _Reader:
             self._findings.add(at, zh="应为“是”或“否”", en="expected yes or no")
         return bool(meaning)
 
-    def mentors(self, sheet: _Sheet) -> tuple[dict[str, object], Object]:
+    def mentors(self, sheet: Sheet) -> tuple[dict[str, object], Object]:
         capacities: dict[str, object] = {}
         reserves = Object()
         for row, line in sheet.rows:
-            cells = (line + [_Cell(None, "n")] * 3)[:3]
+            cells = (line + [Cell(None, "n")] * 3)[:3]
             name = self._id(cells[0], MENTORS, row, 1)
             self._places["mentors", name] = self._cell(MENTORS, row, 1)
             if name in capacities:
@@ -203,10 +203,10 @@ class _Reader:
                 reserves.append((name, self._number(cells[2], MENTORS, row, 3)))
         return capacities, reserves
 
-    def priorities(self, sheet: _Sheet, *, known: Mapping[str, object]) -> dict[str, Ranking]:
+    def priorities(self, sheet: Sheet, *, known: Mapping[str, object]) -> dict[str, Ranking]:
         tiers: dict[str, dict[int, list[tuple[str, str]]]] = {}
         for row, line in sheet.rows:
-            cells = (line + [_Cell(None, "n")] * 3)[:3]
+            cells = (line + [Cell(None, "n")] * 3)[:3]
             mentor = self._id(cells[0], PRIORITIES, row, 1)
             tier = self._number(cells[1], PRIORITIES, row, 2)
             student = self._id(cells[2], PRIORITIES, row, 3)
@@ -231,7 +231,7 @@ class _Reader:
                     self._places[*path, index] = place
         return rankings
 
-    def assignment(self, sheet: _Sheet) -> Object:
+    def assignment(self, sheet: Sheet) -> Object:
         """The first two columns; the explanations beside them are for people."""
         pairs = Object()
         for row, cells in sheet.rows:
@@ -250,7 +250,7 @@ class _Reader:
         self._places[path] = self._cell(sheet, row, column)
         return path
 
-    def _id(self, cell: _Cell, sheet: str, row: int, column: int) -> str:
+    def _id(self, cell: Cell, sheet: str, row: int, column: int) -> str:
         """An id as text; nothing is "", which is no id. A number is one too, if Excel has not already rounded it."""
         value = self._value(cell, sheet, row, column)
         if isinstance(value, str):
@@ -268,13 +268,13 @@ class _Reader:
             return ""
         return text
 
-    def _number(self, cell: _Cell, sheet: str, row: int, column: int) -> object:
+    def _number(self, cell: Cell, sheet: str, row: int, column: int) -> object:
         value = self._value(cell, sheet, row, column)
         if isinstance(value, str) and value.strip().isdecimal() and len(value) < len(str(_SAFE_INTEGER)):
             return int(value)
         return value
 
-    def _value(self, cell: _Cell, sheet: str, row: int, column: int) -> object:
+    def _value(self, cell: Cell, sheet: str, row: int, column: int) -> object:
         if cell.kind in {"f", "e"}:
             words = Text(zh="公式", en="a formula") if cell.kind == "f" else Text(zh="错误值", en="an error value")
             self._findings.add(

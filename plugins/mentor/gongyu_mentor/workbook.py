@@ -9,7 +9,7 @@ from openpyxl.cell import WriteOnlyCell
 
 from gongyu_mentor.instance import Instance
 
-__all__ = ["answer_workbook", "instance_workbook"]
+__all__ = ["answer_workbook", "book_bytes", "instance_workbook", "write_sheet"]
 
 STUDENTS, MENTORS, PRIORITIES = "学生 students", "导师 mentors", "导师意愿 priorities"
 ASSIGNMENT, FIGURES = "结对 assignment", "数据 figures"
@@ -33,19 +33,19 @@ def instance_workbook(instance: Instance) -> bytes:
         ]
         for name, ranking in sorted(instance.students.items())
     )
-    _write(book, STUDENTS, header, students)
+    write_sheet(book, STUDENTS, header, students)
     mentors = (
         [name, mentor.capacity, instance.reserves.get(name)] for name, mentor in sorted(instance.mentors.items())
     )
-    _write(book, MENTORS, [MENTOR, CAPACITY, RESERVE], mentors)
+    write_sheet(book, MENTORS, [MENTOR, CAPACITY, RESERVE], mentors)
     priorities = (
         [name, tier, student]
         for name, mentor in sorted(instance.mentors.items())
         for tier, entry in enumerate(mentor.priority, 1)
         for student in ([entry] if isinstance(entry, str) else entry)
     )
-    _write(book, PRIORITIES, [MENTOR, TIER, STUDENT], priorities)
-    return _bytes(book)
+    write_sheet(book, PRIORITIES, [MENTOR, TIER, STUDENT], priorities)
+    return book_bytes(book)
 
 
 def answer_workbook(answer: Mapping[str, Any]) -> bytes:
@@ -70,11 +70,11 @@ def answer_workbook(answer: Mapping[str, Any]) -> bytes:
             ]
 
     header = [STUDENT, MENTOR, *(["说明", "reason", "未结对的志愿", "choices not given"] if explanations else [])]
-    _write(book, ASSIGNMENT, header, lines())
-    _write(
+    write_sheet(book, ASSIGNMENT, header, lines())
+    write_sheet(
         book, FIGURES, ["数据 figure", "值 value"], _flat("", {k: v for k, v in answer.items() if k not in _OWN_SHEET})
     )
-    return _bytes(book)
+    return book_bytes(book)
 
 
 _OWN_SHEET = {"assignment", "explanations"}
@@ -92,7 +92,7 @@ def _flat(prefix: str, value: object) -> Iterable[list[object]]:
         yield [prefix, value]
 
 
-def _write(book: Workbook, title: str, header: list[str], rows: Iterable[Sequence[object]]) -> None:
+def write_sheet(book: Workbook, title: str, header: list[str], rows: Iterable[Sequence[object]]) -> None:
     sheet = book.create_sheet(title)
     for row in ([*header], *rows):
         cells = []
@@ -105,7 +105,7 @@ def _write(book: Workbook, title: str, header: list[str], rows: Iterable[Sequenc
         sheet.append(cells)
 
 
-def _bytes(book: Workbook) -> bytes:
+def book_bytes(book: Workbook) -> bytes:
     buffer = BytesIO()
     book.save(buffer)
     return buffer.getvalue()

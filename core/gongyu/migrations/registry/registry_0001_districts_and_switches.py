@@ -18,6 +18,9 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("timezone", sa.Text(), server_default="Asia/Shanghai", nullable=False),
         sa.Column("state", sa.Text(), server_default="creating", nullable=False),
+        sa.Column(
+            "access", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("slug ~ '^[a-z][a-z0-9]{1,30}$'", name=op.f("ck_district_slug")),
         sa.CheckConstraint("state IN ('creating', 'active', 'dropping')", name=op.f("ck_district_state")),

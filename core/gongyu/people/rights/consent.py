@@ -1,9 +1,9 @@
 """Consent: whether something may be done with a person's data on a day, and who said so.
 
-Under 14 a guardian speaks, from the 14th birthday the person (个人信息保护法 31; 未成年人保护法 72). What guardians said
-before that day stands until the person speaks, flagged for renewal, and ends with the 18th birthday. A guardian is one
-on that day: not barred from contact, and not known to be none in law; of one whose guardianship ended neither the yes
-nor the no counts. Among several guardians one no is enough, for nobody's yes outweighs another parent's withdrawal.
+Under 14 a guardian speaks, from the 14th birthday the person (个人信息保护法 31; 未成年人保护法 72). What guardians
+said before that day stands until the person speaks, flagged for renewal, and ends with the 18th birthday. A guardian is
+one on that day: not barred from contact, and not known to be none in law; of one whose guardianship ended neither the
+yes nor the no counts. Among several guardians one no is enough: nobody's yes outweighs another parent's withdrawal.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -25,7 +25,18 @@ from gongyu.people.rights.periods import ADULT, OWN_WORD, birthday, midnight_of,
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["Channel", "ConsentRefusedError", "Standing", "Verdict", "Word", "may_process", "say", "standings"]
+__all__ = [
+    "Channel",
+    "ConsentRefusedError",
+    "NewTextError",
+    "Said",
+    "Standing",
+    "Verdict",
+    "Word",
+    "may_process",
+    "say",
+    "standings",
+]
 
 Word = Literal["given", "refused", "withdrawn"]
 Capacity = Literal["self", "guardian"]
@@ -39,6 +50,10 @@ class ConsentRefusedError(Exception):
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)
         self.text = text
+
+
+class NewTextError(ConsentRefusedError):
+    """The text they have read is not the present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +175,8 @@ async def say(
         now: When.
 
     Raises:
-        ConsentRefusedError: It is not theirs to say, or not to this text.
+        ConsentRefusedError: It is not theirs to say.
+        NewTextError: Not to this text.
     """
     on = today_in(session.info["district"], now)
     # Two words about one person take turns, so that a guardian's yes cannot slip in beside the person's own word.
@@ -173,7 +189,7 @@ async def say(
             Text(zh="这是学校的法定职责，无须同意", en="this is a duty by law and takes no consent")
         )
     if word == "given" and version != purpose.version:
-        raise ConsentRefusedError(
+        raise NewTextError(
             Text(
                 zh="告知内容现为第 {now} 版，请重新阅读", en="the text is now version {now}; read it and say it again"
             ).format(now=purpose.version)
@@ -198,9 +214,7 @@ def _capacity(subject: _Subject, person: UUID, by: UUID, word: Word, earlier: Se
     if by == person:
         if subject.speaks == "self":
             return "self"
-        raise ConsentRefusedError(
-            Text(zh="未满十四周岁，由监护人决定", en="under 14 this is for a guardian to say")
-        )
+        raise ConsentRefusedError(Text(zh="未满十四周岁，由监护人决定", en="under 14 this is for a guardian to say"))
     if by not in subject.guardians:
         raise ConsentRefusedError(Text(zh="不是其现任监护人", en="not a guardian of theirs today"))
     if subject.speaks == "guardian":

@@ -58,6 +58,10 @@ class PersonPart(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, Text] = {}
     readers: frozenset[Reader] = EVERY_READER
 
+    @property
+    def sensitive(self) -> bool:
+        return self.readers != EVERY_READER
+
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one kind of a person's data.
@@ -96,5 +100,3 @@ class RetentionCategory:
     basis: Text
     keep: timedelta
     expire: Expire
-
-

@@ -3,35 +3,29 @@
 A part that could not be had is named on the page: a copy must not look whole when it is not.
 """
 
-import base64
-import io
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib import resources
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 import structlog
-from jinja2 import Environment, StrictUndefined
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu import hookspecs
 from gongyu.access import audit
-from gongyu.access.relations import holds
 from gongyu.districts.registry import DistrictState
 from gongyu.host.isolation import isolated, said
-from gongyu.people.models import Guardianship, Person
+from gongyu.people.models import Person
 from gongyu.people.rights.contract import PersonPart, Reader
 from gongyu.people.rights.own_data import CORE_PARTS
 from gongyu.people.rights.reach import plugins_holding_data
 from gongyu.platform import Platform
 from gongyu.text import Text
 
-__all__ = ["Absent", "Copy", "NobodyError", "collect", "pack"]
+__all__ = ["Absent", "Copy", "NobodyError", "collect"]
 
 log = structlog.get_logger("gongyu.rights")
 
@@ -123,14 +117,12 @@ async def collect(
     for plugin in state.enabled:
         context = platform.context(plugin, state, session, now)
         answers = await platform.dispatcher.call(hookspecs.person_data, [(plugin, context)], person=person)
-        if plugin in answers:
+        if plugin in answers and _well_formed(answers[plugin]):
             parts[plugin] = list(answers[plugin])
     absent += await _silent(platform, state, session, set(parts))
     shown = {source: [part for part in found if reader in part.readers] for source, found in parts.items()}
     for source, found in parts.items():
-        absent += [
-            Absent(source, part.name, part.title, "withheld") for part in found if reader not in part.readers
-        ]
+        absent += [Absent(source, part.name, part.title, "withheld") for part in found if reader not in part.readers]
     sensitive = [f"{source}.{part.name}" for source, found in shown.items() for part in found if part.sensitive]
     await audit.record(
         session,
@@ -156,9 +148,13 @@ async def collect(
     )
 
 
-async def _silent(
-    platform: Platform, state: DistrictState, session: AsyncSession, answered: set[str]
-) -> list[Absent]:
+def _well_formed(parts: Sequence[object]) -> bool:
+    """A stranger's answer: names become file names, and one of two equal ones would be lost."""
+    names = [part.name for part in parts if isinstance(part, PersonPart) and _NAME.fullmatch(part.name)]
+    return len(set(names)) == len(parts)
+
+
+async def _silent(platform: Platform, state: DistrictState, session: AsyncSession, answered: set[str]) -> list[Absent]:
     """The plugins that hold data here and of which nothing came."""
     implementing = {
         implementation.plugin_name for implementation in platform.host.manager.hook.person_data.get_hookimpls()

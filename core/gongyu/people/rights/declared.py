@@ -1,5 +1,8 @@
 """The purposes and retention categories of a district: the core's and those its plugins declare."""
 
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
 import structlog
 from pluggy import HookCaller
 
@@ -12,7 +15,7 @@ __all__ = ["CORE_PURPOSES", "plugin_categories", "purposes_in"]
 
 log = structlog.get_logger("gongyu.rights")
 
-CORE_PURPOSES = (
+CORE_PURPOSES: Final = (
     Purpose(
         name="core.schooling",
         title=Text(zh="学籍与在校教育", en="School register and schooling"),
@@ -33,8 +36,8 @@ CORE_PURPOSES = (
         title=Text(zh="关爱帮扶", en="Care for those who need it"),
         text=Text(
             zh="学校为留守、困境等学生建立关爱档案，内容加以保护，只有有关人员可见；结束一年后删除。",
-            en="The school keeps a record of pupils left behind or in hardship so as to care for them. It is protected, "
-            "seen only by those concerned, and deleted a year after it ended.",
+            en="The school keeps a record of pupils left behind or in hardship so as to care for them. It is "
+            "protected, seen only by those concerned, and deleted a year after it ended.",
         ),
         sensitive=True,
         duty=Text(zh="未成年人保护法第二十九条", en="Law on the Protection of Minors, art. 29"),
@@ -45,9 +48,9 @@ CORE_PURPOSES = (
         text=Text(
             zh="在表彰、活动报道等公开场合出现姓名或照片。不同意不影响其他任何功能；随时可以撤回，撤回后不再展示。"
             "可向学校或区县教育局投诉。",
-            en="A name or picture appears in public: honours, reports of events. A refusal changes nothing else. Consent "
-            "can be withdrawn at any time; it is then shown no more. Complaints go to the school or the district's "
-            "education bureau.",
+            en="A name or picture appears in public: honours, reports of events. A refusal changes nothing else. "
+            "Consent can be withdrawn at any time; it is then shown no more. Complaints go to the school or the "
+            "district's education bureau.",
         ),
         sensitive=True,
     ),
@@ -77,6 +80,6 @@ def plugin_categories(platform: Platform, state: DistrictState) -> list[tuple[st
     ]
 
 
-def _asked(caller: HookCaller, state: DistrictState) -> list[tuple[str, list]]:
+def _asked(caller: HookCaller, state: DistrictState) -> list[tuple[str, Sequence[Any]]]:
     answers = {implementation.plugin_name: implementation.function for implementation in caller.get_hookimpls()}
-    return [(name, answers[name]()) for name in state.enabled if name in answers]
+    return [(name, cast("Sequence[Any]", answers[name]())) for name in state.enabled if name in answers]

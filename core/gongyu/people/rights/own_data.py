@@ -69,7 +69,9 @@ _LABELS: Final[Mapping[str, Text]] = {
 }
 
 
-def _query(make: Callable[[UUID], sa.Select[Any]]) -> Callable[[AsyncSession, KeyRing, UUID], Awaitable[Rows]]:
+def _query(
+    make: Callable[[UUID], sa.Select[*tuple[Any, ...]]],
+) -> Callable[[AsyncSession, KeyRing, UUID], Awaitable[Rows]]:
     async def rows(session: AsyncSession, _: KeyRing, person: UUID) -> Rows:
         return [dict(row) for row in (await session.execute(make(person))).mappings()]
 
@@ -107,7 +109,7 @@ async def _requests(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
     return rows
 
 
-def _guardians(person: UUID) -> sa.Select[Any]:
+def _guardians(person: UUID) -> sa.Select[*tuple[Any, ...]]:
     """Who they are to the child, not how to reach them: that is the other person's data."""
     columns = (Guardianship.kind, Person.name, Guardianship.is_legal, Guardianship.begins_on, Guardianship.ends_on)
     return (
@@ -118,7 +120,7 @@ def _guardians(person: UUID) -> sa.Select[Any]:
     )
 
 
-def _children(person: UUID) -> sa.Select[Any]:
+def _children(person: UUID) -> sa.Select[*tuple[Any, ...]]:
     columns = (Guardianship.kind, Person.name, Guardianship.is_legal, Guardianship.begins_on, Guardianship.ends_on)
     return (
         sa.select(*columns)
@@ -128,12 +130,12 @@ def _children(person: UUID) -> sa.Select[Any]:
     )
 
 
-def _memberships(person: UUID) -> sa.Select[Any]:
+def _memberships(person: UUID) -> sa.Select[*tuple[Any, ...]]:
     columns = (Membership.role, Org.name.label("org"), Membership.begins_on, Membership.ends_on)
     return sa.select(*columns).join(Org).where(Membership.person_id == person).order_by(Membership.begins_on)
 
 
-def _enrolments(person: UUID) -> sa.Select[Any]:
+def _enrolments(person: UUID) -> sa.Select[*tuple[Any, ...]]:
     columns = (
         ClassGroup.title.label("class"),
         Org.name.label("school"),
@@ -177,11 +179,11 @@ CORE_PARTS: Final = (
         "care",
         Text(zh="关爱类别", en="Care categories"),
         _query(
-            lambda person: sa.select(
-                CareCategory.category, CareCategory.value, CareCategory.begins_on, CareCategory.ends_on
+            lambda person: (
+                sa.select(CareCategory.category, CareCategory.value, CareCategory.begins_on, CareCategory.ends_on)
+                .where(CareCategory.student_id == person)
+                .order_by(CareCategory.begins_on)
             )
-            .where(CareCategory.student_id == person)
-            .order_by(CareCategory.begins_on)
         ),
         PROTECTED,
     ),
@@ -198,20 +200,27 @@ CORE_PARTS: Final = (
         "sessions",
         Text(zh="登录记录", en="Sign-ins"),
         _query(
-            lambda person: sa.select(
-                WebSession.created_at, WebSession.method.label("channel"), WebSession.last_seen_at, WebSession.ended_at
+            lambda person: (
+                sa.select(
+                    WebSession.created_at,
+                    WebSession.method.label("channel"),
+                    WebSession.last_seen_at,
+                    WebSession.ended_at,
+                )
+                .where(WebSession.person_id == person)
+                .order_by(WebSession.created_at)
             )
-            .where(WebSession.person_id == person)
-            .order_by(WebSession.created_at)
         ),
     ),
     _part(
         "tokens",
         Text(zh="接口令牌", en="API tokens"),
         _query(
-            lambda person: sa.select(ApiToken.name, ApiToken.created_at, ApiToken.expires_at, ApiToken.last_used_at)
-            .where(ApiToken.person_id == person)
-            .order_by(ApiToken.created_at)
+            lambda person: (
+                sa.select(ApiToken.name, ApiToken.created_at, ApiToken.expires_at, ApiToken.last_used_at)
+                .where(ApiToken.person_id == person)
+                .order_by(ApiToken.created_at)
+            )
         ),
     ),
     _part(
@@ -227,11 +236,11 @@ CORE_PARTS: Final = (
         "consents",
         Text(zh="同意记录", en="Consents"),
         _query(
-            lambda person: sa.select(
-                Consent.purpose, Consent.version, Consent.word, Consent.capacity, Consent.channel, Consent.at
+            lambda person: (
+                sa.select(Consent.purpose, Consent.version, Consent.word, Consent.capacity, Consent.channel, Consent.at)
+                .where(Consent.person_id == person)
+                .order_by(Consent.at)
             )
-            .where(Consent.person_id == person)
-            .order_by(Consent.at)
         ),
     ),
     _part("requests", Text(zh="更正与删除请求", en="Requests"), _requests, frozenset({"self"})),

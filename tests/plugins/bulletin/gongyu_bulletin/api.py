@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from litestar import get, post
+from litestar.params import FromPath
 
 from gongyu.web import Call, Cursor, Limit, Page
 from gongyu_bulletin import notices
@@ -20,7 +21,7 @@ async def list_notices(call: Call, limit: Limit = 20, cursor: Cursor = None) -> 
     operation_id="bulletin_read_notice",
     summary="Read a notice",
 )
-async def read_notice(call: Call, notice: UUID) -> NoticeOut:
+async def read_notice(call: Call, notice: FromPath[UUID]) -> NoticeOut:
     return await notices.read(await call.db(), notice=notice, orgs=call.orgs)
 
 

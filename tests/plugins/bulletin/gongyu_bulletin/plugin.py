@@ -1,14 +1,16 @@
 """The notice board: everything it contributes, on one page."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import click
 import msgspec
 import sqlalchemy as sa
 from litestar.handlers import HTTPRouteHandler
 
+from gongyu.people.rights.contract import Erased, PersonPart, Purpose, RetentionCategory
 from gongyu.plugin import Capability, Context, DemoLine, Event, Job, Permission, PluginInfo, Text, hookimpl
-from gongyu_bulletin import api, notices
+from gongyu_bulletin import api, notices, rights
 from gongyu_bulletin import commands as own_commands
 from gongyu_bulletin.events import NoticePosted
 from gongyu_bulletin.models import Base
@@ -82,3 +84,23 @@ async def plugin_disabled(context: Context) -> None:
 async def demo_played(context: Context) -> Sequence[DemoLine]:
     posted = await notices.play(context)
     return [DemoLine(title=Text(zh="发布公告", en="notices posted"), figure=posted)]
+
+
+@hookimpl
+def consent_purposes() -> Sequence[Purpose]:
+    return [rights.BYLINE]
+
+
+@hookimpl
+def retention_categories() -> Sequence[RetentionCategory]:
+    return [rights.AUTHORS]
+
+
+@hookimpl
+async def person_data(context: Context, person: UUID) -> Sequence[PersonPart]:
+    return [await rights.posted_by(context, person)]
+
+
+@hookimpl
+async def person_erased(context: Context, person: UUID, here: bool) -> Sequence[Erased]:  # noqa: FBT001 - hooks are called by keyword
+    return await rights.forget(context, person, here=here)

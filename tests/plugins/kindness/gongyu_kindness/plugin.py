@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
+from gongyu.people.rights.contract import Erased, PersonPart
 from gongyu.plugin import Context, DemoLine, Occurrence, PluginInfo, SignedIn, Subscription, Text, hookimpl
 from gongyu.web import Call
 from gongyu_kindness.models import Base, Thanks
@@ -55,3 +56,13 @@ async def demo_played(context: Context) -> Sequence[DemoLine]:
         await post(context, title="谢谢大家", body="感谢每一位老师和家长。")
         return [DemoLine(title=Text(zh="代发感谢公告", en="notices of thanks posted"), figure=1)]
     return [DemoLine(title=Text(zh="没有公告栏，未发感谢", en="no notice board here to say thanks on"), figure=0)]
+
+
+@hookimpl
+async def person_data(context: Context, person: UUID) -> Sequence[PersonPart]:  # noqa: ARG001 - thanks are nobody's
+    return []
+
+
+@hookimpl
+async def person_erased(context: Context, person: UUID, here: bool) -> Sequence[Erased]:  # noqa: ARG001, FBT001 - as above
+    return []

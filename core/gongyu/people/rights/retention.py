@@ -1,0 +1,195 @@
+"""Nothing is kept for ever: each category has a purpose, a law and a time, and a daily job ends what is over
+(个人信息保护法 19, 47).
+
+Each category is a transaction of its own, and so is each person made nameless: one that fails keeps nobody else's data
+alive, and shows as the job's error until it is mended. Doing it twice does no harm.
+"""
+
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gongyu.access import audit
+from gongyu.access.authenticate import changed
+from gongyu.access.models import Account, ApiToken, ExternalIdentity
+from gongyu.districts.registry import DistrictState
+from gongyu.host.isolation import said
+from gongyu.people.models import CareCategory, Person
+from gongyu.people.rights.contract import RetentionCategory
+from gongyu.people.rights.declared import plugin_categories
+from gongyu.people.rights.erasure import erase, sign_in_data
+from gongyu.people.rights.models import Consent, RightsRequest
+from gongyu.people.rights.periods import last_days, midnight_of, today_in
+from gongyu.platform import Platform
+from gongyu.plugin import Context, Job
+from gongyu.text import Text
+
+__all__ = ["Expired", "categories_in", "expire", "expiring"]
+
+log = structlog.get_logger("gongyu.rights")
+
+_MONTHS_6: Final = timedelta(days=180)
+_YEAR: Final = timedelta(days=365)
+_YEARS_3: Final = timedelta(days=3 * 365 + 1)
+#: People made nameless in one run; a graduating year is done within days, and no run lasts for hours.
+_MOST: Final = 1000
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """What one category lost in a run; `before` is the first day that is still kept."""
+
+    category: str
+    before: date
+    rows: int
+
+
+def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, RetentionCategory]]:
+    """The core's and those of the plugins that are on, each with whose it is."""
+    core = [
+        RetentionCategory(
+            name="core.care",
+            title=Text(zh="关爱类别", en="Care categories"),
+            purpose=Text(zh="关爱帮扶", en="Care for those who need it"),
+            basis=Text(zh="未成年人保护法第二十九条", en="Law on the Protection of Minors 29"),
+            keep=_YEAR,
+            expire=_care,
+        ),
+        RetentionCategory(
+            name="core.accounts",
+            title=Text(zh="离开者的账号与登录", en="Accounts of those who left"),
+            purpose=Text(zh="登录", en="Signing in"),
+            basis=Text(zh="网络安全法第二十一条；个人信息保护法第十九条", en="Cybersecurity Law 21; PIPL 19"),
+            keep=_MONTHS_6,
+            expire=_accounts,
+        ),
+        RetentionCategory(
+            name="core.people",
+            title=Text(zh="离开者的个人信息", en="Those who left"),
+            purpose=Text(zh="学籍与在校教育", en="School register and schooling"),
+            basis=Text(zh="民法典第一百八十八条；个人信息保护法第四十七条", en="Civil Code 188; PIPL 47"),
+            keep=_YEARS_3,
+            expire=partial(_people, platform, state),
+        ),
+        RetentionCategory(
+            name="core.consents",
+            title=Text(zh="已删除人员的同意记录", en="Consents of people erased"),
+            purpose=Text(zh="证明处理合法", en="Proof of what was lawful"),
+            basis=Text(zh="个人信息保护法第六十九条；民法典第一百八十八条", en="PIPL 69; Civil Code 188"),
+            keep=_YEARS_3,
+            expire=partial(_consents, platform),
+        ),
+        RetentionCategory(
+            name="core.requests",
+            title=Text(zh="更正与删除请求", en="Requests for correction and erasure"),
+            purpose=Text(zh="证明已答复", en="Proof that they were answered"),
+            basis=Text(zh="个人信息保护法第五十条；民法典第一百八十八条", en="PIPL 50; Civil Code 188"),
+            keep=_YEARS_3,
+            expire=_requests,
+        ),
+    ]
+    return [*(("core", category) for category in core), *plugin_categories(platform, state)]
+
+
+def expiring(platform: Platform, state: DistrictState) -> Job:
+    """The core's daily job in a district."""
+
+    async def run(context: Context) -> None:
+        await expire(platform, state, now=context.now)
+
+    title = Text(zh="删除到期的个人信息", en="End what was kept long enough")
+    return Job(name="expire_data", title=title, run=run, every="daily", at=time(3, 45))
+
+
+async def expire(platform: Platform, state: DistrictState, *, now: datetime) -> list[Expired]:
+    """End what is over in every category.
+
+    Raises:
+        Exception: The first failure, after all other categories have had their turn.
+    """
+    today = today_in(state.district, now)
+    failures: list[Exception] = []
+    found = []
+    for plugin, category in categories_in(platform, state):
+        before = today - category.keep
+        try:
+            async with platform.database.work(state.district) as session:
+                rows = await category.expire(platform.context(plugin, state, session, now), before)
+                if rows:
+                    details = {"category": category.name, "before": before, "rows": rows}
+                    await audit.record(session, action="retention.expired", actor="system", details=details)
+        except Exception as error:  # noqa: BLE001 - it is raised below, when the others are done
+            log.warning("retention failed", category=category.name, district=state.district.slug, error=said(error))
+            failures.append(error)
+        else:
+            found.append(Expired(category.name, before, rows))
+    if any(line.rows for line in found):
+        await changed(platform, state.district.slug)
+    if failures:
+        raise failures[0]
+    return found
+
+
+async def _care(context: Context, before: date) -> int:
+    return await _gone(context.session, sa.delete(CareCategory).where(CareCategory.ends_on < before))
+
+
+async def _accounts(context: Context, before: date) -> int:
+    holding = sa.union(*(sa.select(table.person_id) for table in (Account, ApiToken, ExternalIdentity)))
+    people = (await context.session.execute(_left(before).where(Person.id.in_(holding)))).scalars().all()
+    return await sign_in_data(context.session, people)
+
+
+async def _people(platform: Platform, state: DistrictState, context: Context, before: date) -> int:
+    people = (await context.session.execute(_left(before).order_by(Person.id).limit(_MOST))).scalars().all()
+    failures: list[Exception] = []
+    for person in people:
+        try:
+            async with platform.database.work(state.district) as session:
+                still = (await session.execute(_left(before).where(Person.id == person))).first()
+                if still is not None:  # nobody has brought them back meanwhile
+                    await erase(platform, state, session, person=person, actor="system", now=context.now)
+        except Exception as error:  # noqa: BLE001 - it is raised below, when the others are done
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return len(people)
+
+
+async def _consents(platform: Platform, context: Context, before: date) -> int:
+    """As the owner of the tables: the application's own role can add words and do nothing else."""
+    erased = sa.select(Person.id).where(Person.erased_at < midnight_of(context.district, before))
+    bound = platform.database.owner.execution_options(schema_translate_map={None: context.district.schema})
+    async with AsyncSession(bind=bound) as session, session.begin():
+        return await _gone(session, sa.delete(Consent).where(Consent.person_id.in_(erased)))
+
+
+async def _requests(context: Context, before: date) -> int:
+    old = RightsRequest.decided_at < midnight_of(context.district, before)
+    return await _gone(context.session, sa.delete(RightsRequest).where(old))
+
+
+def _left(before: date) -> sa.Select[UUID]:
+    """Who left before a day and still has a name. Whoever never had a relation here counts from the last change."""
+    last = last_days()
+    without = sa.func.coalesce(Person.ended_on, sa.cast(Person.updated_at, sa.Date))
+    return (
+        sa.select(Person.id)
+        .outerjoin(last, last.c.person_id == Person.id)
+        .where(
+            Person.erased_at.is_(None),
+            sa.or_(last.c.last_day < before, sa.and_(last.c.person_id.is_(None), without < before)),
+        )
+    )
+
+
+async def _gone(session: AsyncSession, delete: sa.Delete) -> int:
+    done: sa.CursorResult[tuple[()]] = await session.execute(  # type: ignore[assignment]  # what a DELETE gives
+        delete, execution_options={"synchronize_session": False}
+    )
+    return done.rowcount

@@ -1,0 +1,461 @@
+"""The rights of people over their data, over HTTP: consents, copy, correction, erasure.
+
+What concerns one person is found by the asker's relation to them, in the query: a person they have nothing to do with
+and one that does not exist are the same 404.
+"""
+
+import asyncio
+from datetime import date, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from litestar import Request, Response, Router, get, post
+
+from gongyu.access import audit
+from gongyu.access.authenticate import changed
+from gongyu.access.relations import holds
+from gongyu.access.rights import in_scope
+from gongyu.people.models import Demographics, Guardianship, Person
+from gongyu.people.rights import consent, requests
+from gongyu.people.rights.contract import Erased, Reader
+from gongyu.people.rights.copy import NobodyError, collect
+from gongyu.people.rights.copy_archive import pack
+from gongyu.people.rights.declared import purposes_in
+from gongyu.people.rights.erasure import NotWholeError
+from gongyu.people.rights.models import RightsRequest
+from gongyu.people.rights.periods import ADULT, birthday, today_in
+from gongyu.people.rights.retention import categories_in
+from gongyu.plugin import SignedIn
+from gongyu.text import Text
+from gongyu.web.call import Call
+from gongyu.web.paging import Cursor, Limit, Page, Paged
+from gongyu.web.problems import ProblemError, problem_response
+
+__all__ = ["OWN_SCOPE", "rights_routes"]
+
+_RELATED: Final = SignedIn("one's own data, and that of children one is the guardian of")
+_DECIDE: Final = "district.rights.decide"
+#: What a token must name (or be unlimited) to use its holder's rights: one made for points must not fetch the file.
+OWN_SCOPE: Final = "people.own"
+
+
+class SaidOut(msgspec.Struct, frozen=True):
+    """One word about a purpose, as it was written down."""
+
+    version: int
+    word: consent.Word
+    capacity: str
+    said_by: UUID | None
+    channel: str
+    at: datetime
+
+
+class ConsentOut(msgspec.Struct, frozen=True):
+    """One purpose, its text, and how things stand with it. `renew`: the person has turned 14 and is to be asked."""
+
+    purpose: str
+    title: str
+    text: str
+    version: int
+    sensitive: bool
+    state: str
+    allowed: bool
+    ground: str
+    renew: bool
+    speaks: str
+    history: list[SaidOut]
+
+
+class NewWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A yes, a no or a withdrawal, to one purpose alone; `version` is that of the text one has read."""
+
+    purpose: Annotated[str, msgspec.Meta(max_length=200, examples=["core.public_mention"])]
+    version: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, examples=[1])]
+    word: Annotated[consent.Word, msgspec.Meta(examples=["given"])]
+
+
+class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is wrong and what is right, or what is to be erased, in one's own words."""
+
+    wish: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, examples=["出生日期应为 2014-03-02。"])]
+
+
+class RequestOut(msgspec.Struct, frozen=True):
+    """A request and its answer; `due_on` is the last day to answer it."""
+
+    id: UUID
+    kind: str
+    person: UUID
+    asked_as: str
+    asked_at: datetime
+    due_on: date
+    wish: str | None
+    state: str
+    decided_at: datetime | None
+    reason: str | None
+    outcome: list["OutcomeOut"] | None
+
+
+class OutcomeOut(msgspec.Struct, frozen=True):
+    """What an erasure did to one kind of data; `kept` says by which law it stays, and is null for what is gone."""
+
+    what: str
+    rows: int
+    kept: str | None
+    until: date | None
+
+
+class RequestLine(msgspec.Struct, frozen=True):
+    """A request in the list of those who answer; the words are in the request itself, whose reading is audited."""
+
+    id: UUID
+    kind: str
+    person: UUID
+    asked_as: str
+    asked_at: datetime
+    due_on: date
+    state: str
+
+
+class NewDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer, with its reason in writing."""
+
+    accept: bool
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, examples=["已在学籍系统中更正。"])]
+
+
+async def _related(call: Call, person: UUID) -> Reader:
+    """As what the asker may act for this person.
+
+    Raises:
+        ProblemError: `not-found` for nobody, and for everybody they have nothing to do with.
+    """
+    principal = call.principal
+    if not in_scope(principal.scopes, OWN_SCOPE):
+        words = Text(zh="令牌的范围不含 {s}", en="the token's scope leaves out {s}").format(s=OWN_SCOPE)
+        raise ProblemError("forbidden", words)
+    session, today = await call.session(), today_in(call.district, call.now)
+    living = sa.select(Person.id).where(Person.id == person, Person.erased_at.is_(None))
+    if person == principal.person:
+        if (await session.execute(living)).first():
+            return "self"
+        raise ProblemError("not-found")
+    bonds = (
+        sa.select(Guardianship.is_legal, Demographics.birth_date)
+        .outerjoin(Demographics, Demographics.person_id == Guardianship.student_id)
+        .where(
+            Guardianship.student_id.in_(living),
+            Guardianship.guardian_id == principal.person,
+            Guardianship.contact_allowed,
+            holds(Guardianship, today),
+        )
+    )
+    found = (await session.execute(bonds)).all()
+    # With the 18th birthday a guardianship is over, whatever the roster says (民法典 17).
+    if not found or ((born := found[0].birth_date) and birthday(born, ADULT) <= today):
+        raise ProblemError("not-found")
+    return "carer" if all(bond.is_legal is False for bond in found) else "guardian"
+
+
+async def _consents(call: Call, person: UUID) -> list[ConsentOut]:
+    purposes = purposes_in(call.platform, call.state)
+    found = await consent.standings(
+        await call.session(), person=person, purposes=purposes.values(), on=today_in(call.district, call.now)
+    )
+    return [_consent_out(call, one) for one in found or ()]
+
+
+def _consent_out(call: Call, one: consent.Standing) -> ConsentOut:
+    return ConsentOut(
+        purpose=one.purpose.name,
+        title=one.purpose.title.pick(call.language),
+        text=one.purpose.text.pick(call.language),
+        version=one.purpose.version,
+        sensitive=one.purpose.sensitive,
+        state=one.state,
+        allowed=one.allowed,
+        ground=one.ground.pick(call.language),
+        renew=one.renew,
+        speaks=one.speaks,
+        history=[
+            SaidOut(said.version, said.word, said.capacity, said.said_by, said.channel, said.at) for said in one.history
+        ],
+    )
+
+
+async def _say(call: Call, person: UUID, data: NewWord) -> ConsentOut:
+    purpose = purposes_in(call.platform, call.state).get(data.purpose)
+    if purpose is None:
+        raise ProblemError("invalid", errors=[("/purpose", Text(zh="没有这个目的", en="there is no such purpose"))])
+    session = await call.session()
+    try:
+        await consent.say(
+            session,
+            person=person,
+            purpose=purpose,
+            version=data.version,
+            word=data.word,
+            by=call.principal.person,
+            actor=call.actor,
+            now=call.now,
+        )
+    except consent.NewTextError as error:
+        raise ProblemError("conflict", error.text) from error
+    except consent.ConsentRefusedError as error:
+        raise ProblemError("forbidden", error.text) from error
+    today = today_in(call.district, call.now)
+    standings = await consent.standings(session, person=person, purposes=[purpose], on=today)
+    return _consent_out(call, (standings or [])[0])
+
+
+@get("/me/consents", permission=_RELATED, operation_id="read_my_consents", summary="What I consented to, and may")
+async def read_my_consents(call: Call) -> list[ConsentOut]:
+    await _related(call, call.principal.person)
+    return await _consents(call, call.principal.person)
+
+
+@post("/me/consents", permission=_RELATED, operation_id="say_my_consent", summary="Consent, refuse or withdraw")
+async def say_my_consent(call: Call, data: NewWord) -> ConsentOut:
+    await _related(call, call.principal.person)
+    return await _say(call, call.principal.person, data)
+
+
+@get(
+    "/people/{person:uuid}/consents",
+    permission=_RELATED,
+    operation_id="read_consents",
+    summary="Each purpose, its text, and how things stand for a child of mine or for me",
+)
+async def read_consents(call: Call, person: UUID) -> list[ConsentOut]:
+    await _related(call, person)
+    return await _consents(call, person)
+
+
+@post(
+    "/people/{person:uuid}/consents",
+    permission=_RELATED,
+    operation_id="say_consent",
+    summary="Consent, refuse or withdraw, for a child of mine or for me",
+)
+async def say_consent(call: Call, person: UUID, data: NewWord) -> ConsentOut:
+    await _related(call, person)
+    return await _say(call, person, data)
+
+
+@get(
+    "/people/{person:uuid}/copy",
+    permission=_RELATED,
+    operation_id="copy_person",
+    summary="All data about a child of mine or me, as a zip",
+    media_type="application/zip",
+)
+async def copy_person(call: Call, person: UUID) -> Response[bytes]:
+    reader = await _related(call, person)
+    copy = await collect(
+        call.platform,
+        call.state,
+        await call.session(),
+        person=person,
+        reader=reader,
+        actor=call.actor,
+        now=call.now,
+    )
+    categories = [category for _, category in categories_in(call.platform, call.state)]
+    headers = {
+        "content-disposition": f'attachment; filename="gongyu-{person}.zip"',
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
+    packed = pack(copy, timezone=call.district.timezone, categories=categories)
+    return Response(packed, media_type="application/zip", headers=headers)
+
+
+@get(
+    "/people/{person:uuid}/requests",
+    permission=_RELATED,
+    operation_id="read_requests_about",
+    summary="What I asked about a child of mine or me, and the answers",
+)
+async def read_requests_about(call: Call, person: UUID) -> list[RequestOut]:
+    await _related(call, person)
+    found = await requests.asked_about(
+        await call.session(), keys=call.platform.keys, person=person, reader=call.principal.person
+    )
+    return [_request_out(call, one) for one in found]
+
+
+@post(
+    "/people/{person:uuid}/corrections",
+    permission=_RELATED,
+    operation_id="ask_correction",
+    summary="Ask for something wrong to be corrected",
+)
+async def ask_correction(call: Call, person: UUID, data: NewRequest) -> RequestOut:
+    return await _ask(call, "correction", person, data)
+
+
+@post(
+    "/people/{person:uuid}/erasures",
+    permission=_RELATED,
+    operation_id="ask_erasure",
+    summary="Ask for data to be erased",
+)
+async def ask_erasure(call: Call, person: UUID, data: NewRequest) -> RequestOut:
+    return await _ask(call, "erasure", person, data)
+
+
+async def _ask(call: Call, kind: requests.Kind, person: UUID, data: NewRequest) -> RequestOut:
+    reader = await _related(call, person)
+    session, keys = await call.session(), call.platform.keys
+    asked = await requests.ask(
+        session,
+        keys=keys,
+        kind=kind,
+        person=person,
+        wish=data.wish,
+        by=call.principal.person,
+        asked_as=reader,
+        actor=call.actor,
+        now=call.now,
+    )
+    return _shown(call, await requests.find(session, keys=keys, request=asked))
+
+
+_OPEN_ONLY: Final = sa.bindparam("open_only", type_=sa.Boolean())
+_LINES: Final = Paged(
+    sa.select(
+        RightsRequest.id,
+        RightsRequest.kind,
+        RightsRequest.person_id,
+        RightsRequest.asked_as,
+        RightsRequest.asked_at,
+        RightsRequest.due_on,
+        RightsRequest.state,
+    ).where(requests.WITHIN, sa.or_(~_OPEN_ONLY, RightsRequest.state == "open")),
+    key=[RightsRequest.due_on, RightsRequest.id],
+    row=lambda row: RequestLine(*row),
+)
+
+
+@get(
+    "/people/requests",
+    permission=_DECIDE,
+    operation_id="list_rights_requests",
+    summary="Requests for correction and erasure, those due first",
+)
+async def list_rights_requests(
+    call: Call,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    open_only: bool = True,  # noqa: FBT001, FBT002 - a query parameter
+) -> Page[RequestLine]:
+    orgs = None if call.orgs is None else list(call.orgs)
+    return await _LINES.page(call, limit=limit, cursor=cursor, orgs=orgs, open_only=open_only)
+
+
+@get(
+    "/people/requests/{request_id:uuid}",
+    permission=_DECIDE,
+    operation_id="read_rights_request",
+    summary="What somebody asked for",
+)
+async def read_rights_request(call: Call, request_id: UUID) -> RequestOut:
+    session = await call.session()
+    found = await requests.find(session, keys=call.platform.keys, request=request_id, orgs=call.orgs)
+    shown = _shown(call, found)
+    details = {"request": request_id}
+    ground = call.verdict.ground.en if call.verdict else ""
+    await audit.record(
+        session,
+        action=f"{shown.kind}.read",
+        actor=call.actor,
+        subject=f"person:{shown.person}",
+        ground=ground,
+        details=details,
+    )
+    return shown
+
+
+@post(
+    "/people/requests/{request_id:uuid}/decision",
+    permission=_DECIDE,
+    operation_id="decide_rights_request",
+    summary="Answer a request; an erasure that is accepted is carried out at once",
+)
+async def decide_rights_request(call: Call, request_id: UUID, data: NewDecision) -> RequestOut:
+    session = await call.session()
+    found = await requests.decide(
+        call.platform,
+        call.state,
+        session,
+        request=request_id,
+        accept=data.accept,
+        reason=data.reason,
+        orgs=call.orgs,
+        actor=call.actor,
+        now=call.now,
+    )
+    _forget_after_commit(call)
+    return _shown(call, found)
+
+
+def _forget_after_commit(call: Call) -> None:
+    """Whoever was erased is out at once, not when their remembered sign-in runs out."""
+    assert call.opened is not None  # noqa: S101 - the caller has worked in it
+    info = call.opened.info
+
+    def committed(_: object) -> None:
+        info["gongyu_forgetting"] = asyncio.get_running_loop().create_task(changed(call.platform, call.district.slug))
+
+    sa.event.listen(call.opened.sync_session, "after_commit", committed, once=True)
+
+
+def _shown(call: Call, found: requests.AskedFor | None) -> RequestOut:
+    if found is None:
+        raise ProblemError("not-found")
+    return _request_out(call, found)
+
+
+def _request_out(call: Call, one: requests.AskedFor) -> RequestOut:
+    outcome = None if one.outcome is None else [_outcome_out(call, line) for line in one.outcome]
+    return RequestOut(**(msgspec.structs.asdict(one) | {"outcome": outcome}))
+
+
+def _outcome_out(call: Call, line: Erased) -> OutcomeOut:
+    kept = None if line.kept is None else line.kept.pick(call.language)
+    return OutcomeOut(line.what.pick(call.language), line.rows, kept, line.until)
+
+
+def _nobody(request: Request[Any, Any, Any], _: NobodyError) -> Response[bytes]:
+    return problem_response(request, ProblemError("not-found"))
+
+
+def _impossible(request: Request[Any, Any, Any], error: requests.RequestError | NotWholeError) -> Response[bytes]:
+    return problem_response(request, ProblemError("conflict", error.text))
+
+
+def rights_routes() -> Router:
+    return Router(
+        "/",
+        route_handlers=[
+            read_my_consents,
+            say_my_consent,
+            read_consents,
+            say_consent,
+            copy_person,
+            read_requests_about,
+            ask_correction,
+            ask_erasure,
+            list_rights_requests,
+            read_rights_request,
+            decide_rights_request,
+        ],
+        exception_handlers={
+            NobodyError: _nobody,
+            requests.RequestError: _impossible,
+            NotWholeError: _impossible,
+        },
+        tags=["rights"],
+    )

@@ -1,0 +1,77 @@
+"""The operator's way to the same rights."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from openpyxl import load_workbook
+
+from gongyu.cli.person import person
+from gongyu.host import Host
+from gongyu.people.models import Demographics
+from gongyu.people.rights.models import RightsRequest
+
+from .conftest import ENTRY, Family
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, database_url: str, tmp_path: Path, host: Host) -> Run:
+    monkeypatch.setenv("GONGYU_DATABASE_URL", database_url)
+    monkeypatch.setenv("GONGYU_DATA", str(tmp_path))
+    monkeypatch.setenv("GONGYU_LANG", "en")
+    monkeypatch.setattr("gongyu.platform.load_host", lambda **_: host)
+    return CliRunner().invoke
+
+
+async def run(command: Run, *arguments: object) -> tuple[int, str]:
+    done = await anyio.to_thread.run_sync(command, person, [str(argument) for argument in arguments])
+    return done.exit_code, done.output
+
+
+async def test_copy_names_what_is_not_in_it(command: Run, family: Family, tmp_path: Path) -> None:
+    out = tmp_path / "child.zip"
+    code, said = await run(command, "copy", "ezhou", family.child, out)
+    assert code == 0, said
+    assert "not included: Diary (the law gives it to the person (or their guardian) only)" in said
+    assert "diary/entries.json" not in zipfile.ZipFile(out).namelist()
+    assert out.stat().st_mode & 0o077 == 0
+    nobody = await run(command, "copy", "ezhou", family.state.district.number * "0" + str(family.school), out)
+    assert nobody[0] == 2
+
+
+async def test_rehearsed_erasure_changes_nothing_and_a_real_one_is_kept_as_a_request(
+    command: Run, family: Family
+) -> None:
+    code, said = await run(command, "erase", "ezhou", family.child, "--dry-run")
+    assert (code, "Compulsory Education Law" in said) == (0, True)
+    assert await family.scalar(sa.select(ENTRY.c.text)) == "今天很开心"
+    assert (await run(command, "erase", "ezhou", family.child))[0] == 2  # nobody is there to say yes
+    assert (await run(command, "erase", "ezhou", family.child, "--yes"))[0] == 0
+    assert await family.scalar(sa.select(sa.func.count()).select_from(ENTRY)) == 0
+    assert await family.scalar(sa.select(RightsRequest.state)) == "accepted"
+    assert await family.audited("child") == ["erasure.asked", "person.erased", "erasure.accepted"]
+
+
+async def test_yearly_figures_hold_counts_and_nobodys_name(command: Run, family: Family, tmp_path: Path) -> None:
+    assert (await run(command, "consents", "ezhou", family.child))[0] == 0
+    page, book = tmp_path / "audit.md", tmp_path / "audit.xlsx"
+    for out in (page, book):
+        code, said = await run(command, "audit-report", "ezhou", family.today.year, out)
+        assert code == 0, said
+    written = page.read_text("utf-8")
+    under_14 = await family.scalar(
+        sa.select(sa.func.count(Demographics.person_id)).where(
+            Demographics.birth_date > sa.text("make_date(extract(year FROM now())::int - 14, 12, 31)")
+        )
+    )
+    assert f"| 未满十四周岁 · under 14 | {under_14} |" in written
+    assert "| consent.read | 1 | 1 |" in written
+    assert not any(name in written for name in ("child", "mother", "13800000000"))
+    assert load_workbook(book).sheetnames[0] == "未成年人"
+    assert (await run(command, "audit-report", "ezhou", 2026, tmp_path / "audit.pdf"))[0] == 2

@@ -1,0 +1,244 @@
+"""Rounds and what becomes of them, as the database keeps them.
+
+What must never happen is made impossible here and not only in the code: two mentors at once for one student, a mentor
+with more students than places, a seed that is known before the assignment is, a run that changes after it was looked at.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from gongyu.database.model import ModelBase, new_id, plugin_metadata
+from gongyu.people.models import AcademicSession, Org, Person
+
+__all__ = ["Assignment", "Base", "Favour", "Load", "Offer", "Pin", "Preference", "Round", "Run"]
+
+
+class Base(ModelBase, DeclarativeBase):
+    metadata = plugin_metadata()
+
+
+def _person(*, primary_key: bool = False, index: bool = False) -> Mapped[UUID]:
+    return mapped_column(sa.ForeignKey(Person.id, ondelete="CASCADE"), primary_key=primary_key, index=index)
+
+
+def _signer() -> Mapped[UUID | None]:
+    """Who did it: the row outlives the person."""
+    return mapped_column(sa.ForeignKey(Person.id, ondelete="SET NULL"))
+
+
+def _round(*, primary_key: bool = False) -> Mapped[UUID]:
+    return mapped_column(sa.ForeignKey("mentor_round.id", ondelete="CASCADE"), primary_key=primary_key)
+
+
+def _words() -> Mapped[list[str]]:
+    return mapped_column(ARRAY(sa.Text()), server_default="{}")
+
+
+def _people() -> Mapped[list[UUID]]:
+    """Ranked, best first. A ranking is one value: it is replaced whole, and no reader ever sees half of it."""
+    return mapped_column(ARRAY(sa.Uuid()), server_default="{}")
+
+
+class Round(Base):
+    """One run of ranked choices and assignment for a school and term.
+
+    `state` holds what somebody did; what the clock does by itself (opening, closing, the end of the appeals) is worked
+    out from the times: see `rounds.stage`. The rules are copied in when the round is made, so that nobody can change
+    them under those who have chosen by them.
+    """
+
+    __tablename__ = "mentor_round"
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('draft', 'choosing', 'closed', 'published')", name="state"),
+        sa.CheckConstraint("opens_at < closes_at", name="times"),
+        sa.CheckConstraint("1 <= soft_cap AND soft_cap <= hard_cap AND hard_cap <= 50", name="caps"),
+        sa.CheckConstraint("list_length BETWEEN 1 AND 20", name="list_length"),
+        sa.CheckConstraint(
+            "state = 'draft' OR (seed_hash IS NOT NULL AND opens_at IS NOT NULL AND closes_at IS NOT NULL)",
+            name="announced",
+        ),
+        sa.CheckConstraint("seed IS NULL OR state = 'published'", name="seed_after"),
+        sa.CheckConstraint("(state = 'published') = (run_id IS NOT NULL)", name="published"),
+        sa.Index("ix_mentor_round_school", "school_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    school_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Org.id, ondelete="CASCADE"))
+    term_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(AcademicSession.id, ondelete="SET NULL"))
+    title: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="draft")
+    grades: Mapped[list[str]] = _words()
+    """Who takes part; empty is the whole school."""
+    opens_at: Mapped[datetime | None]
+    closes_at: Mapped[datetime | None]
+    soft_cap: Mapped[int]
+    hard_cap: Mapped[int]
+    list_length: Mapped[int]
+    favour_percent: Mapped[int]
+    reserve_percent: Mapped[int | None]
+    care_categories: Mapped[list[str]] = _words()
+    """Those the reserves are for; empty is any."""
+    appeal_days: Mapped[int]
+    salt: Mapped[bytes]
+    """Goes into snapshot hashes, so that nobody can try out guesses of who is in the group."""
+    seed_hash: Mapped[str | None]
+    seed_sealed: Mapped[bytes | None]
+    seed: Mapped[str | None]
+    runs: Mapped[int] = mapped_column(server_default="0")
+    run_id: Mapped[UUID | None]
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_by: Mapped[UUID | None] = _signer()
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    published_by: Mapped[UUID | None] = _signer()
+    published_at: Mapped[datetime | None]
+    appeals_until: Mapped[datetime | None]
+
+
+class Offer(Base):
+    """A mentor in a round: a profile, and seats. Who wants fewer seats says why; the school decides (and it counts)."""
+
+    __tablename__ = "mentor_offer"
+    __table_args__ = (
+        sa.CheckConstraint("0 <= soft_cap AND soft_cap <= hard_cap AND hard_cap <= 50", name="caps"),
+        sa.CheckConstraint("reserve BETWEEN 0 AND hard_cap", name="reserve"),
+        sa.CheckConstraint("sex IN ('male', 'female')", name="sex"),
+        sa.CheckConstraint("(fewer IS NULL) = (fewer_reason IS NULL)", name="reason"),
+        sa.CheckConstraint("fewer >= 0", name="fewer"),
+        sa.CheckConstraint("fewer_state IN ('asked', 'granted', 'refused')", name="fewer_state"),
+    )
+
+    round_id: Mapped[UUID] = _round(primary_key=True)
+    mentor_id: Mapped[UUID] = _person(primary_key=True)
+    soft_cap: Mapped[int]
+    hard_cap: Mapped[int]
+    reserve: Mapped[int | None]
+    """Places kept for the group; empty is worked out from the group's share."""
+    grades: Mapped[list[str]] = _words()
+    sex: Mapped[str | None]
+    """Set where the duty asks for it, as in a dormitory."""
+    subjects: Mapped[list[str]] = _words()
+    talents: Mapped[list[str]] = _words()
+    introduction: Mapped[str] = mapped_column(server_default="")
+    fewer: Mapped[int | None]
+    fewer_reason: Mapped[str | None]
+    fewer_state: Mapped[str | None]
+    fewer_by: Mapped[UUID | None] = _signer()
+    left_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class Preference(Base):
+    """A student's ranked mentors. `keep`: would go on with the present mentor, if that one wants to as well."""
+
+    __tablename__ = "mentor_preference"
+    __table_args__ = (
+        sa.CheckConstraint("cardinality(choices) <= 20", name="choices"),
+        sa.CheckConstraint("source IN ('own', 'paper')", name="source"),
+    )
+
+    round_id: Mapped[UUID] = _round(primary_key=True)
+    student_id: Mapped[UUID] = _person(primary_key=True)
+    choices: Mapped[list[UUID]] = _people()
+    keep: Mapped[bool] = mapped_column(server_default=sa.false())
+    source: Mapped[str] = mapped_column(server_default="own")
+    filed_by: Mapped[UUID | None] = _signer()
+    filed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class Favour(Base):
+    """The few applicants a mentor stars, and those of the present students they would go on with."""
+
+    __tablename__ = "mentor_favour"
+
+    round_id: Mapped[UUID] = _round(primary_key=True)
+    mentor_id: Mapped[UUID] = _person(primary_key=True)
+    students: Mapped[list[UUID]] = _people()
+    keep: Mapped[list[UUID]] = _people()
+    filed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class Pin(Base):
+    """A pair that stands before the run: the only way to make an exception, with a reason and a signer."""
+
+    __tablename__ = "mentor_pin"
+    __table_args__ = (sa.CheckConstraint("length(reason) >= 2", name="reason"),)
+
+    round_id: Mapped[UUID] = _round(primary_key=True)
+    student_id: Mapped[UUID] = _person(primary_key=True)
+    mentor_id: Mapped[UUID] = _person()
+    reason: Mapped[str]
+    signed_by: Mapped[UUID | None] = _signer()
+    signed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+class Run(Base):
+    """A run of the engine, whole and unchangeable (the application's role may not update or delete it).
+
+    `result` holds each student's mentor and explanation, by id: nobody's name, key, group or category.
+    """
+
+    __tablename__ = "mentor_run"
+    __table_args__ = (
+        sa.UniqueConstraint("round_id", "number", name="uq_mentor_run_number"),
+        sa.CheckConstraint("kind IN ('trial', 'rematch')", name="kind"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    round_id: Mapped[UUID] = _round()
+    number: Mapped[int]
+    kind: Mapped[str]
+    snapshot_hash: Mapped[str]
+    seed_hash: Mapped[str]
+    figures: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any]] = mapped_column(JSONB())
+    made_by: Mapped[UUID | None] = _signer()
+    made_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+class Load(Base):
+    """How many places a mentor has at a school and how many are taken: counted by triggers of `mentor_assignment`."""
+
+    __tablename__ = "mentor_load"
+    __table_args__ = (sa.CheckConstraint("0 <= taken AND taken <= places", name="places"),)
+
+    school_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Org.id, ondelete="CASCADE"), primary_key=True)
+    mentor_id: Mapped[UUID] = _person(primary_key=True)
+    places: Mapped[int]
+    taken: Mapped[int] = mapped_column(server_default="0")
+
+
+class Assignment(Base):
+    """Student and mentor for a period; by time and not by day, because a former mentor loses access at once."""
+
+    __tablename__ = "mentor_assignment"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["school_id", "mentor_id"],
+            ["mentor_load.school_id", "mentor_load.mentor_id"],
+            name="fk_mentor_assignment_load",
+            ondelete="CASCADE",
+        ),
+        sa.CheckConstraint("ends_at >= begins_at", name="period"),
+        sa.CheckConstraint("student_id <> mentor_id", name="two_people"),
+        sa.Index(
+            "uq_mentor_assignment_open", "student_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")
+        ),
+        sa.Index("ix_mentor_assignment_mentor", "mentor_id", "id"),
+        sa.Index("ix_mentor_assignment_school", "school_id", postgresql_where=sa.text("ends_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    student_id: Mapped[UUID] = _person(index=True)
+    mentor_id: Mapped[UUID] = _person()
+    school_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Org.id, ondelete="CASCADE"))
+    run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(Run.id, ondelete="SET NULL"))
+    begins_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]

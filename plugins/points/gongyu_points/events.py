@@ -1,0 +1,35 @@
+"""What the ledger tells other plugins: ids only; the subject is the student."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from gongyu.plugin import Event, Text
+
+__all__ = ["PointsAwarded", "PointsRedeemed", "PointsReversed"]
+
+
+class PointsAwarded(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "points.awarded.v1"
+    title: ClassVar[Text] = Text(zh="积分已发放", en="Points were awarded")
+    entry: UUID
+    operation: UUID
+    student: UUID
+
+
+class PointsRedeemed(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "points.redeemed.v1"
+    title: ClassVar[Text] = Text(zh="积分已兑换", en="Points were redeemed")
+    entry: UUID
+    operation: UUID
+    student: UUID
+
+
+class PointsReversed(Event, frozen=True, kw_only=True):
+    """`reverses` is the entry taken back, an award or a redemption."""
+
+    type: ClassVar[str] = "points.reversed.v1"
+    title: ClassVar[Text] = Text(zh="积分已冲正", en="An entry was reversed")
+    entry: UUID
+    operation: UUID
+    student: UUID
+    reverses: UUID
