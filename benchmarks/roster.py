@@ -1,7 +1,7 @@
 """A district's whole roster: 100,000 pupils with guardians and staff, read, planned and applied.
 
-Goals: at most 12 times a COPY of the same rows into the same tables (with their keys and indexes, in one transaction, from
-binary files), and less than 1 GB of memory. `GONGYU_BENCH_PUPILS` makes it smaller. The second import of the same file
+Goals: at most 12 times a COPY of the same rows into the same tables (with their keys and indexes, in one transaction,
+from binary files), and less than 1 GB of memory. `GONGYU_BENCH_PUPILS` makes it smaller. The second import of the same file
 shows what a night without changes costs.
 """
 
@@ -86,14 +86,12 @@ async def _copy(platform: Platform, folder: Path) -> tuple[int, float]:
         raw = await connection.get_raw_connection()
         driver = cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
         for table in _TABLES:
-            said = await driver.copy_from_table(
-                table, schema_name="d_first", output=str(folder / table), format="binary"
-            )
+            said = await driver.copy_from_table(table, schema_name="d_first", output=folder / table, format="binary")
             rows += int(said.split()[1])
         await connection.execute(text("DELETE FROM d_second.org"))
         await connection.commit()
         started = time.perf_counter()
         async with driver.transaction():
             for table in _TABLES:
-                await driver.copy_to_table(table, schema_name="d_second", source=str(folder / table), format="binary")
+                await driver.copy_to_table(table, schema_name="d_second", source=folder / table, format="binary")
         return rows, time.perf_counter() - started

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gongyu.access import audit
 from gongyu.access.models import AuditLine
 
-__all__ = ["AuditQuery", "Line", "export", "search"]
+__all__ = ["AuditQuery", "LoggedLine", "export", "search"]
 
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     ends: datetime | None = None
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class LoggedLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line as it is shown and exported; the hash lets it be matched with the chain."""
 
     seq: int
@@ -63,8 +63,8 @@ def _matching(query: AuditQuery) -> sa.Select[Any]:
     return found
 
 
-def _line(row: Mapping[Any, Any]) -> Line:
-    return Line(
+def _line(row: Mapping[Any, Any]) -> LoggedLine:
+    return LoggedLine(
         seq=row["seq"],
         at=row["at"].astimezone(UTC),
         actor=row["actor"],
@@ -78,7 +78,7 @@ def _line(row: Mapping[Any, Any]) -> Line:
 
 async def search(
     connection: AsyncConnection, query: AuditQuery, *, limit: int = 50, before: int | None = None
-) -> list[Line]:
+) -> list[LoggedLine]:
     """Matching lines, newest first; `before` (the last number seen) asks for the next page."""
     found = _matching(query).order_by(AuditLine.seq.desc()).limit(limit)
     if before is not None:
@@ -95,7 +95,7 @@ async def export(
     (OWASP CSV injection).
     """
     if form == "csv":
-        yield b"\xef\xbb\xbf" + _csv_row(list(Line.__struct_fields__))
+        yield b"\xef\xbb\xbf" + _csv_row(list(LoggedLine.__struct_fields__))
     async for row in audit.pages(connection, _matching(query)):
         line = _line(row)
         if form == "jsonl":

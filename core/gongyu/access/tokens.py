@@ -183,16 +183,16 @@ def _check(name: str, scopes: Collection[str], expires_at: datetime, now: dateti
     if not scopes:
         raise TokenError(
             Text(
-                zh="令牌需要范围，如 points.*；不限制请写 *",
-                en="a token needs scopes such as points.*; write * to leave it unnarrowed",
+                zh="令牌需要范围，如 district.*；不限制请写 *",
+                en="a token needs scopes such as district.*; write * to leave it unnarrowed",
             )
         )
     for scope in scopes:
         if not _SCOPE.fullmatch(scope):
             raise TokenError(
                 Text(
-                    zh="范围 {scope} 应为权限名或前缀，如 points.award.create 或 points.*",
-                    en="scope {scope} is neither a permission's name nor a prefix such as points.*",
+                    zh="范围 {scope} 应为权限名或前缀，如 district.roster.manage 或 district.*",
+                    en="scope {scope} is neither a permission's name nor a prefix such as district.*",
                 ).format(scope=repr(scope))
             )
     if expires_at.tzinfo is None or not now < expires_at <= now + LONGEST:

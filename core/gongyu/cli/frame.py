@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn, TypeVar
@@ -18,6 +19,7 @@ from gongyu.database.engine import DatabaseUnfitError
 from gongyu.districts.service import DistrictError, SettingsError
 from gongyu.host import Host, StartError
 from gongyu.host.dispatch import HookRefusedError
+from gongyu.logs import configure_logs
 from gongyu.platform import Platform, UnknownDistrictError, open_platform
 from gongyu.text import Text, language_of_environment
 
@@ -52,6 +54,7 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
         async with open_platform(Config.from_environment(), host=host) as platform:
             return await work(platform)
 
+    configure_logs(logging.WARNING)  # a command answers in words; what went wrong beneath goes to standard error
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(whole())
@@ -69,7 +72,7 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
         refused = Text(
             zh="插件 {name} 拒绝了：{cause}；什么都没有改变", en="plugin {name} refused: {cause}; nothing was changed"
         )
-        fail(refused.format(name=error.plugin, cause=error.cause))
+        fail(refused.format(name=error.plugin, cause=str(error.cause) or type(error.cause).__name__))
     except (ConfigError, DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
         fail(error.text)
     except KeyboardInterrupt:

@@ -13,9 +13,9 @@ from granian.server import Server
 from gongyu.cli.frame import fail, run, say
 from gongyu.config import Config
 from gongyu.database.data_folder import DataFolderError, serve_lock
+from gongyu.logs import configure_logs
 from gongyu.platform import Platform
 from gongyu.text import Text
-from gongyu.web.logs import configure_logs
 
 __all__ = ["serve", "serve_until_stopped"]
 

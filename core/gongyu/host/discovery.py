@@ -49,6 +49,7 @@ RESERVED = frozenset(
         "plugins",
         "recovery",
         "registry",
+        "rights",
         "roster",
         "serve",
         "session",

@@ -5,7 +5,6 @@ a test in which a hook fails silently proves nothing.
 """
 
 import asyncio
-import contextlib
 import os
 import shutil
 import tempfile

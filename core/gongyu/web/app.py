@@ -22,6 +22,7 @@ from gongyu.events.posting import Poster
 from gongyu.events.worker import Worker
 from gongyu.host import StartError
 from gongyu.host.dispatch import HookRefusedError
+from gongyu.logs import configure_logs
 from gongyu.platform import Platform, assemble, opened
 from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text
@@ -31,7 +32,6 @@ from gongyu.web.core_routes import core_routes
 from gongyu.web.door import DOOR, Door
 from gongyu.web.gate import Gate, ReplayedAnswer
 from gongyu.web.health import health_routes
-from gongyu.web.logs import configure_logs
 from gongyu.web.observe import Observe
 from gongyu.web.problems import ProblemError
 from gongyu.web.refusals import Refusals

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 from litestar import Request, Response
+from litestar.openapi.datastructures import ResponseSpec
 
 from gongyu.access.accounts import AccountError
 from gongyu.access.attempts import TooManyAttemptsError
@@ -27,12 +28,17 @@ from gongyu.web.problems import ProblemError
 from gongyu.web.refusals import Refusals
 from gongyu.web.scope import CALL, extras
 
-__all__ = ["DOOR", "NO_STORE", "Door", "Visit", "visit"]
+__all__ = ["DOOR", "NO_STORE", "Door", "Visit", "refusing", "visit"]
 
 T = TypeVar("T")
 DOOR: Final = "door"
 #: Of every answer with a secret in it.
 NO_STORE: Final = {"cache-control": "no-store"}
+
+
+def refusing(*statuses: int) -> dict[int, ResponseSpec]:
+    """What a route answers besides, for the documentation."""
+    return {status: ResponseSpec(None) for status in statuses}
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from gongyu.access.sessions import set_cookie
 from gongyu.access.sign_in import SignInRefusedError
 from gongyu.plugin import Public
 from gongyu.text import Text
-from gongyu.web.door import NO_STORE, Visit, visit
+from gongyu.web.door import NO_STORE, Visit, refusing, visit
 from gongyu.web.problems import ProblemError
 from gongyu.web.session_routes import SessionOut, state_of
 
@@ -44,6 +44,7 @@ class _Vouched(msgspec.Struct, frozen=True):
     "/",
     permission=_DOOR,
     operation_id="depart_to_oidc",
+    responses=refusing(401),
     summary="Sign in through the district's own service: sends the browser there",
     status_code=303,
 )
@@ -59,6 +60,7 @@ async def depart(request: Request[Any, Any, Any]) -> Redirect:
     "/arrival",
     permission=_DOOR,
     operation_id="arrive_from_oidc",
+    responses=refusing(401),
     summary="Where the district's service sends the browser back to",
     status_code=303,
 )
@@ -104,6 +106,7 @@ def newcomer(request: Request[Any, Any, Any]) -> Response[SessionOut]:
     permission=_DOOR,
     keyless=True,
     operation_id="join_by_oidc",
+    responses=refusing(401, 403, 429),
     summary="Go on with an activation code, once, so that the service's word is known to mean this person",
 )
 async def join(request: Request[Any, Any, Any], data: ActivationCode) -> Response[SessionOut]:

@@ -284,7 +284,7 @@ def _answer(
     status: str, raw: Mapping[str, Any], ours: Mapping[str, Any] | None, schemas: Mapping[str, Any]
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(int(status)).phrase}
-    if raw.get("content"):
+    if raw.get("content") and int(status) != HTTPStatus.NO_CONTENT:
         answer["content"] = _content(raw["content"], ours, schemas)
     if raw.get("headers"):
         answer["headers"] = raw["headers"]

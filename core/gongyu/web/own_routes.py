@@ -21,7 +21,7 @@ from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text
 from gongyu.web.call import Call
-from gongyu.web.door import Visit, visit
+from gongyu.web.door import Visit, refusing, visit
 from gongyu.web.problems import ProblemError
 from gongyu.web.session_routes import Password, SessionOut
 
@@ -91,6 +91,7 @@ class TokenText(msgspec.Struct, frozen=True):
     permission=_PAPER,
     keyless=True,
     operation_id="activate_account",
+    responses=refusing(403, 429),
     summary="Get an account, or a new password, with the code of a slip",
     status_code=204,
 )
@@ -117,6 +118,7 @@ async def activate(request: Request[Any, Any, Any], data: Activation) -> Respons
     permission=_PAPER,
     keyless=True,
     operation_id="bind_guardian",
+    responses=refusing(401, 403, 429),
     summary="Be bound to a child as a guardian, with the code of a slip",
 )
 async def bind_guardian(request: Request[Any, Any, Any], data: Binding) -> Response[Bound]:
@@ -149,6 +151,7 @@ async def bind_guardian(request: Request[Any, Any, Any], data: Binding) -> Respo
     permission=_OWN,
     keyless=True,
     operation_id="change_own_password",
+    responses=refusing(403, 429),
     summary="Change my password",
     status_code=200,
 )
@@ -177,7 +180,13 @@ async def list_own_tokens(call: Call) -> list[tokens.Token]:
     return await tokens.list_tokens(await call.session(), person=call.principal.person)
 
 
-@post("/me/tokens", permission=_OWN, operation_id="create_own_token", summary="Make an API token for myself")
+@post(
+    "/me/tokens",
+    permission=_OWN,
+    operation_id="create_own_token",
+    responses=refusing(403),
+    summary="Make an API token for myself",
+)
 async def create_own_token(request: Request[Any, Any, Any], data: NewToken) -> Response[TokenText]:
     """A token made with a token reaches no further and lasts no longer than the one it was made with."""
     here = visit(request)
@@ -196,7 +205,13 @@ async def create_own_token(request: Request[Any, Any, Any], data: NewToken) -> R
     return here.answer(TokenText(text), status=201)
 
 
-@delete("/me/tokens/{token:uuid}", permission=_OWN, operation_id="revoke_own_token", summary="End a token of mine")
+@delete(
+    "/me/tokens/{token:uuid}",
+    permission=_OWN,
+    operation_id="revoke_own_token",
+    responses=refusing(403),
+    summary="End a token of mine",
+)
 async def revoke_own_token(call: Call, token: FromPath[UUID]) -> None:
     session, person = await call.session(), call.principal
     found = sa.select(ApiToken.scopes).where(ApiToken.id == token, ApiToken.person_id == person.person)

@@ -4,7 +4,6 @@ What concerns one person is found by the asker's relation to them, in the query:
 and one that does not exist are the same 404.
 """
 
-import asyncio
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -333,7 +332,7 @@ _LINES: Final = Paged(
         RightsRequest.asked_at,
         RightsRequest.due_on,
         RightsRequest.state,
-    ).where(requests.WITHIN, sa.or_(~_OPEN_ONLY, RightsRequest.state == "open")),
+    ).where(requests.WITHIN, sa.or_(~_OPEN_ONLY, RightsRequest.decided_at.is_(None))),
     key=[RightsRequest.due_on, RightsRequest.id],
     row=lambda row: RequestLine(*row),
 )
@@ -397,19 +396,8 @@ async def decide_rights_request(call: Call, request_id: UUID, data: NewDecision)
         actor=call.actor,
         now=call.now,
     )
-    _forget_after_commit(call)
+    call.after_commit.append(lambda: changed(call.platform, call.district.slug))
     return _shown(call, found)
-
-
-def _forget_after_commit(call: Call) -> None:
-    """Whoever was erased is out at once, not when their remembered sign-in runs out."""
-    assert call.opened is not None  # noqa: S101 - the caller has worked in it
-    info = call.opened.info
-
-    def committed(_: object) -> None:
-        info["gongyu_forgetting"] = asyncio.get_running_loop().create_task(changed(call.platform, call.district.slug))
-
-    sa.event.listen(call.opened.sync_session, "after_commit", committed, once=True)
 
 
 def _shown(call: Call, found: requests.AskedFor | None) -> RequestOut:

@@ -13,7 +13,7 @@ from msgspec import Meta
 from gongyu.access import sessions
 from gongyu.access.sign_in import SignedInAs
 from gongyu.plugin import Public
-from gongyu.web.door import visit
+from gongyu.web.door import refusing, visit
 
 __all__ = ["NewPassword", "Password", "SessionOut", "Typed", "session_routes", "state_of"]
 
@@ -79,6 +79,7 @@ def state_of(through: SignedInAs) -> SessionOut:
     permission=_DOOR,
     keyless=True,
     operation_id="sign_in",
+    responses=refusing(401, 403, 429),
     summary="Sign in with user name and password",
 )
 async def sign_in(request: Request[Any, Any, Any], data: SignInWords) -> Response[SessionOut]:
@@ -109,6 +110,7 @@ async def read_session(request: Request[Any, Any, Any]) -> Response[SessionOut]:
     "/",
     permission=Public("whoever leaves needs no right to"),
     operation_id="sign_out",
+    responses=refusing(403),
     summary="Sign out",
 )
 async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
@@ -122,6 +124,7 @@ async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
     permission=_DOOR,
     keyless=True,
     operation_id="pass_second_factor",
+    responses=refusing(401, 403, 429),
     summary="Go on with a code of the second factor",
 )
 async def pass_second_factor(request: Request[Any, Any, Any], data: CodeIn) -> Response[SessionOut]:
@@ -138,6 +141,7 @@ async def pass_second_factor(request: Request[Any, Any, Any], data: CodeIn) -> R
     permission=_DOOR,
     keyless=True,
     operation_id="propose_second_factor",
+    responses=refusing(401, 403, 429),
     summary="Begin to set up the second factor that is needed",
 )
 async def propose_second_factor(request: Request[Any, Any, Any]) -> Response[Proposal]:
@@ -154,6 +158,7 @@ async def propose_second_factor(request: Request[Any, Any, Any]) -> Response[Pro
     permission=_DOOR,
     keyless=True,
     operation_id="confirm_second_factor",
+    responses=refusing(401, 403, 429),
     summary="Go on once the authenticator app shows the right code",
 )
 async def confirm_second_factor(request: Request[Any, Any, Any], data: CodeIn) -> Response[Confirmed]:
@@ -170,6 +175,7 @@ async def confirm_second_factor(request: Request[Any, Any, Any], data: CodeIn) -
     permission=_DOOR,
     keyless=True,
     operation_id="renew_password",
+    responses=refusing(401, 403, 429),
     summary="Go on with the new password that is needed",
 )
 async def renew_password(request: Request[Any, Any, Any], data: NewPassword) -> Response[SessionOut]:

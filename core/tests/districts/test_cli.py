@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gongyu.database.migrations import core_history
+
 from ..command import Command  # noqa: TID252 - test folders are no packages and have no absolute names
 from ..host.shelf import Shelf  # noqa: TID252 - test folders are no packages and have no absolute names
 
@@ -159,12 +161,12 @@ async def test_file_with_ten_errors_names_them_all_and_changes_nothing(gongyu: C
 
 async def test_plan_says_what_apply_does_and_nothing_else(gongyu: Command) -> None:
     (gongyu.folder / "good.toml").write_text(GOOD, "utf-8")
-    changes = """\
+    changes = f"""\
 + district: create district 鄂州 (ezhou)
 + plugins.bulletin: off → on
 ~ plugins.bulletin.max_length: 2000 → 500
 ~ plugins.kindness: written out (what is in force stays)
-> migrations: migrate core: ∅ → core_0002
+> migrations: migrate core: ∅ → {core_history().head}
 > migrations: migrate bulletin: ∅ → bulletin_0001
 """
     assert await gongyu.well("district", "plan", "good.toml") == changes

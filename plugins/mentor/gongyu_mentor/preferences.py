@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from gongyu.people.models import Membership
 from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_mentor import people
@@ -46,9 +47,7 @@ async def file_own(
         ProblemError: `not-found` for a round that is not theirs, `conflict` when it is not open, `invalid` with every
             wrong choice, `precondition-failed` if another device was faster.
     """
-    row = (await session.execute(_round_for(round_id, student, today))).first()
-    if row is None:
-        raise ProblemError("not-found")
+    row = await _round_for(session, round_id, student, today)
     offered = set(await session.scalars(sa.select(Offer.mentor_id).where(Offer.round_id == round_id)))
     if errors := wrong_choices(asked.choices, offered=offered, most=row.list_length):
         raise ProblemError("invalid", errors=errors)
@@ -75,31 +74,25 @@ async def file_own(
     ).returning(Preference.__table__)
     done = (await session.execute(written)).first()
     if done is None:
-        raise await _why_not(session, round_id, student, asked, now)
+        raise await _why_not(session, round_id, now)
     return _out(done)
 
 
 _FILED = ["round_id", "student_id", "choices", "keep", "source", "filed_by", "filed_at"]
 
 
-def _round_for(round_id: UUID, student: UUID, today: date) -> sa.Select[Any]:
+async def _round_for(session: AsyncSession, round_id: UUID, student: UUID, today: date) -> Any:  # noqa: ANN401 - a row
     """The round, if this student takes part in it."""
-    part = people.students_at(Round.school_id, today=today).subquery()
-    return (
-        sa.select(Round.list_length, Round.state, Round.opens_at, Round.closes_at)
-        .join(part, sa.true())
-        .where(
-            Round.id == round_id,
-            Round.state != "draft",
-            part.c.person_id == student,
-            sa.or_(sa.func.cardinality(Round.grades) == 0, part.c.grade == Round.grades.any_()),  # type: ignore[arg-type]  # an array's ANY
-        )
-    )
+    columns = sa.select(Round.school_id, Round.grades, Round.list_length)
+    row = (await session.execute(columns.where(Round.id == round_id, Round.state != "draft"))).first()
+    if row is not None:
+        part = people.students_at(row.school_id, today=today, grades=row.grades)
+        if (await session.execute(part.where(Membership.person_id == student))).first() is not None:
+            return row
+    raise ProblemError("not-found")
 
 
-async def _why_not(
-    session: AsyncSession, round_id: UUID, student: UUID, asked: Choices, now: datetime
-) -> ProblemError:
+async def _why_not(session: AsyncSession, round_id: UUID, now: datetime) -> ProblemError:
     columns = sa.select(Round.state, Round.opens_at, Round.closes_at, Round.appeals_until)
     row = (await session.execute(columns.where(Round.id == round_id))).one()
     match stage(row, now):

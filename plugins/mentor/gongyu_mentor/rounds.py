@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from gongyu.access import audit
 from gongyu.database.reading import within_orgs
 from gongyu.districts.settings import merge_school
-from gongyu.people.models import AcademicSession, Membership, Org
+from gongyu.people.models import AcademicSession, Org
 from gongyu.plugin import District, Text
 from gongyu.web import Paged, ProblemError
 from gongyu_mentor import lottery, people
@@ -298,7 +298,3 @@ async def remove(session: AsyncSession, round_id: UUID, *, orgs: frozenset[UUID]
     if row.state != "draft":
         raise refuse("已公布的轮次不能删除", "an announced round cannot be removed")
     await session.execute(sa.delete(Round).where(Round.id == round_id))
-
-
-def appeals_until(now: datetime, days: int) -> datetime:
-    return now + timedelta(days=days)

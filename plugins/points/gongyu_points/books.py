@@ -20,7 +20,18 @@ from gongyu.plugin import District, Event
 from gongyu.text import Text
 from gongyu.web import ProblemError
 
-__all__ = ["Command", "Line", "account_id", "balances", "ensure_accounts", "entry_id", "fingerprint", "post", "run"]
+__all__ = [
+    "Command",
+    "Line",
+    "account_id",
+    "balances",
+    "ensure_accounts",
+    "entry_id",
+    "fingerprint",
+    "post",
+    "refusal",
+    "run",
+]
 
 _BOOKS: Final = uuid5(NAMESPACE_OID, "gongyu.points")
 
@@ -76,7 +87,7 @@ def fingerprint(actor: UUID | None, request: object) -> bytes:
 
 
 async def run(session: AsyncSession, sql: str, *values: object) -> Sequence[sa.Row[Any]]:
-    """SQL of ours with `{s}` for the district's schema and `$1` for values; what is not a plain SELECT is written out."""
+    """SQL of ours: `{s}` stands for the district's schema, `$1` for a value."""
     district: District = session.info["district"]
     connection = await session.connection()
     found = await connection.exec_driver_sql(sql.replace("{s}", f'"{district.schema}"'), values)
@@ -86,13 +97,20 @@ async def run(session: AsyncSession, sql: str, *values: object) -> Sequence[sa.R
 _ENSURE: Final = """
 INSERT INTO {s}.points_account (id, kind, term_id, owner_id)
 SELECT a.id, $1::text, $2::uuid, a.owner FROM unnest($3::uuid[], $4::uuid[]) AS a(id, owner) ORDER BY a.id
-ON CONFLICT DO NOTHING"""
+ON CONFLICT DO NOTHING RETURNING owner_id"""
 
 
-async def ensure_accounts(session: AsyncSession, kind: str, owners: Iterable[UUID | None], term: UUID | None) -> None:
-    """Open accounts that are not open yet, always in the same order."""
+async def ensure_accounts(
+    session: AsyncSession, kind: str, owners: Iterable[UUID | None], term: UUID | None
+) -> list[UUID]:
+    """Open accounts that are not open yet, always in the same order.
+
+    Returns:
+        The owners of those opened by this very call: of two that open the same account, one only is told so.
+    """
     whose = sorted(((account_id(kind, owner=owner, term=term), owner) for owner in owners), key=lambda one: one[0])
-    await run(session, _ENSURE, kind, term, [id_ for id_, _ in whose], [owner for _, owner in whose])
+    opened = await run(session, _ENSURE, kind, term, [id_ for id_, _ in whose], [owner for _, owner in whose])
+    return [row.owner_id for row in opened]
 
 
 # The event is written by the same statement: none for an entry that is there already, and no round trip of its own

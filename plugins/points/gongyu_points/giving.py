@@ -1,6 +1,6 @@
 """Giving: one student, several or a whole class, all of them or none."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from gongyu_points.events import PointsAwarded
 from gongyu_points.models import DENOMINATIONS
 from gongyu_points.schemas import AwardOut, BalanceOut, NewAward
 from gongyu_points.settings import PointsSettings
+from gongyu_points.terms import ensure_quota
 
 __all__ = ["award", "award_for_plugin", "eligible"]
 
@@ -49,9 +50,11 @@ async def award(
             `conflict` when the quota or a student's day is used up.
     """
     session, settings = context.session, settings or context.settings
-    today = today_of(context)
+    today, mark = today_of(context), fingerprint(giver.person, new)
+    term, reason, known = await _facts(session, new.reason, new.id)
+    if known:  # also when the term is over by now: whoever asks again learns what happened
+        return await _given(session, new.id, giver.person, mark)
     students = await _students(session, new, today)
-    term, reason = await _facts(session, new.reason)
     wrong: list[tuple[str, Text]] = []
     if new.points not in settings.denominations:
         allowed = ", ".join(map(str, settings.denominations))
@@ -64,11 +67,11 @@ async def award(
         raise ProblemError("invalid", errors=wrong)
     if term is None:
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
-    ground = await _ground(context, new, giver, orgs, students, settings, today)
+    ground = await _ground(context, new=new, giver=giver, orgs=orgs, students=students, settings=settings, today=today)
     kind, owner = ("quota", giver.person) if new.budget is None else ("budget", new.budget)
     command = Command(
         operation=new.id,
-        fingerprint=fingerprint(giver.person, new),
+        fingerprint=mark,
         kind="award",
         debit_kind=kind,
         credit_kind="purse",
@@ -80,6 +83,8 @@ async def award(
         note=new.note,
         day_cap=settings.day_cap,
     )
+    if kind == "quota":
+        await ensure_quota(session, term=term, giver=giver.person, points=settings.quota, today=today)
     return await _give(session, command, account_id(kind, owner=owner, term=term), students, new.points)
 
 
@@ -103,11 +108,14 @@ async def award_for_plugin(
     wrong: list[tuple[str, Text]] = []
     if points not in DENOMINATIONS:
         wrong.append(("/points", Text(zh="面值应为 2、5、10、20", en="it must be 2, 5, 10 or 20")))
-    term, reason_id = await _facts(context.session, reason)
+    found = sorted(set(students))
+    mark = fingerprint(None, [budget, found, points, reason])
+    term, reason_id, known = await _facts(context.session, reason, key)
+    if known:
+        return await _given(context.session, key, None, mark)
     if reason_id is None:
         wrong.append(("/reason", Text(zh="没有这个事由，或已停用", en="there is no such reason, or it is retired")))
     today = today_of(context)
-    found = sorted(set(students))
     if not found or await eligible(context.session, found, orgs=None, today=today) != len(found):
         wrong.append(("/students", Text(zh="应为在校学生", en="they must be students of the district")))
     if wrong:
@@ -116,7 +124,7 @@ async def award_for_plugin(
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
     command = Command(
         operation=key,
-        fingerprint=fingerprint(None, [budget, found, points, reason]),
+        fingerprint=mark,
         kind="award",
         debit_kind="budget",
         credit_kind="purse",
@@ -133,7 +141,7 @@ async def _give(
     session: AsyncSession, command: Command, source: UUID, students: Sequence[UUID], points: int
 ) -> AwardOut:
     purses = {student: account_id("purse", owner=student) for student in students}
-    known = await balances(session, [source, *purses.values()])
+    known = await balances(session, list(purses.values()))
     if missing := [student for student, purse in purses.items() if purse not in known]:
         await ensure_accounts(session, "purse", missing, None)
     entries = {student: entry_id(command.operation, n, student) for n, student in enumerate(students)}
@@ -149,23 +157,46 @@ async def _give(
         for student, entry in entries.items()
     ]
     await post(session, command, lines)
-    after = await balances(session, [source, *purses.values()])
+    return await _given(session, command.operation, command.giver, command.fingerprint)
+
+
+_GIVEN: Final = """
+SELECT e.id, e.points, p.owner_id AS student, p.posted AS balance, q.posted AS left_over, e.giver, e.fingerprint
+  FROM {s}.points_entry AS e
+  JOIN {s}.points_account AS p ON p.id = e.credit
+  JOIN {s}.points_account AS q ON q.id = e.debit
+ WHERE e.id = $1 OR (e.operation = $1 AND e.id <> e.operation) ORDER BY e.seq"""
+
+
+async def _given(session: AsyncSession, operation: UUID, giver: UUID | None, mark: bytes) -> AwardOut:
+    """The answer, made of the entries, so that the hundredth asking gets it too.
+
+    Raises:
+        ProblemError: `not-found` when somebody else used the key, `idempotency-mismatch` for another request.
+    """
+    rows = await run(session, _GIVEN, operation)
+    if not rows or rows[0].giver != giver:
+        raise ProblemError("not-found")
+    if rows[0].fingerprint != mark:
+        raise ProblemError("idempotency-mismatch")
     return AwardOut(
-        operation=command.operation,
-        points=points,
-        students=[BalanceOut(student, entries[student], after[purses[student]]) for student in students],
-        left=after[source],
+        operation=operation,
+        points=rows[0].points,
+        students=[BalanceOut(row.student, row.id, row.balance) for row in rows],
+        left=rows[0].left_over,
     )
 
 
 _FACTS: Final = """
 SELECT (SELECT id FROM {s}.points_term WHERE state = 'open') AS term,
-       (SELECT id FROM {s}.points_reason WHERE code = $1::text AND active) AS reason"""
+       (SELECT id FROM {s}.points_reason WHERE code = $1::text AND active) AS reason,
+       EXISTS (SELECT 1 FROM {s}.points_entry WHERE id = $2::uuid) AS known"""
 
 
-async def _facts(session: AsyncSession, reason: str) -> tuple[UUID | None, UUID | None]:
-    row = (await run(session, _FACTS, reason))[0]
-    return row.term, row.reason
+async def _facts(session: AsyncSession, reason: str, operation: UUID) -> tuple[UUID | None, UUID | None, bool]:
+    """The open term, the reason's id, and whether the command was carried out before."""
+    row = (await run(session, _FACTS, reason, operation))[0]
+    return row.term, row.reason, row.known
 
 
 async def _students(session: AsyncSession, new: NewAward, today: date) -> list[UUID]:
@@ -183,6 +214,7 @@ async def _students(session: AsyncSession, new: NewAward, today: date) -> list[U
 
 async def _ground(
     context: Context,
+    *,
     new: NewAward,
     giver: Principal,
     orgs: frozenset[UUID] | None,
@@ -192,7 +224,7 @@ async def _ground(
 ) -> str:
     """Why the giver may reward these students; whoever is not theirs looks like whoever is not there."""
     session = context.session
-    own: Collection[UUID] | None = None
+    own: set[UUID] | None = None
     if new.budget is not None:
         held = await run(
             session, "SELECT 1 FROM {s}.points_budget WHERE id = $1 AND holder_id = $2", new.budget, giver.person
@@ -211,7 +243,9 @@ async def _ground(
     if own is not None and not own.issuperset(students):
         raise ProblemError("forbidden", Text(zh="有学生不在您名下", en="not all of these students are yours"))
     if own is None and await eligible(session, students, orgs=orgs, today=today) != len(students):
-        raise ProblemError("forbidden", Text(zh="有学生不在您的学校", en="not all of these students are at your school"))
+        raise ProblemError(
+            "forbidden", Text(zh="有学生不在您的学校", en="not all of these students are at your school")
+        )
     return ground
 
 

@@ -20,7 +20,6 @@ __all__ = [
     "NewRedemption",
     "NewReversal",
     "NewTerm",
-    "Undo",
     "PupilOut",
     "PurseOut",
     "QuotaOut",
@@ -28,6 +27,7 @@ __all__ = [
     "RedemptionOut",
     "ReversalOut",
     "TermOut",
+    "Undo",
 ]
 
 Key = Annotated[UUID, Meta(description="Made by the client; sending it again does nothing twice, however late.")]

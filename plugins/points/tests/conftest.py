@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gongyu.access.principal import Membership as Held
+from gongyu.access.principal import Principal
 from gongyu.database.model import new_id
 from gongyu.districts.registry import DistrictState
 from gongyu.events.outbox import work
@@ -17,6 +20,13 @@ from gongyu.people.models import ClassGroup, Enrolment, Membership, Org, Person
 from gongyu.platform import Platform
 from gongyu.plugin import Context
 from gongyu.testing.plugin import MakeDistrict
+from gongyu_points.audit import Audit, audit
+from gongyu_points.giving import award
+from gongyu_points.reversing import undo
+from gongyu_points.schemas import AwardOut, NewAward, NewRedemption, NewTerm, RedemptionOut, ReversalOut
+from gongyu_points.settings import Denomination
+from gongyu_points.spending import redeem
+from gongyu_points.terms import Closed, close_term, open_term
 
 LONG_AGO = date(2020, 9, 1)
 
@@ -39,6 +49,66 @@ class Scene:
 
     def context(self, session: AsyncSession, now: datetime | None = None) -> Context:
         return self.platform.context("points", self.state, session, now or datetime.now(UTC))
+
+    def principal(self, person: UUID, role: str = "teacher") -> Principal:
+        """As the gate would make them, of their school."""
+        orgs = frozenset({self.school})
+        return Principal(person, role, (Held(role, self.school, orgs, everywhere=False),), None, "test")
+
+    async def open_term(self, title: str = "2026 年秋季学期", **settings: object) -> UUID:
+        term = new_id()
+        async with self.work() as session:
+            await open_term(self.with_settings(session, **settings), new=NewTerm(term, title))
+        return term
+
+    def with_settings(self, session: AsyncSession, **settings: object) -> Context:
+        context = self.context(session)
+        return replace(context, settings=msgspec.structs.replace(context.settings, **settings))
+
+    async def give(
+        self,
+        *students: UUID,
+        teacher: int = 0,
+        points: Denomination = 5,
+        key: UUID | None = None,
+        class_id: UUID | None = None,
+        reason: str = "helps_others",
+        now: datetime | None = None,
+        **settings: object,
+    ) -> AwardOut:
+        new = NewAward(id=key or new_id(), points=points, reason=reason, students=students, class_id=class_id)
+        async with self.work() as session:
+            context = self.with_settings(session, **settings)
+            return await award(
+                replace(context, now=now or context.now),
+                new=new,
+                giver=self.principal(self.teachers[teacher]),
+                orgs=frozenset({self.school}),
+            )
+
+    async def spend(self, student: UUID, points: int, *, key: UUID | None = None) -> RedemptionOut:
+        new = NewRedemption(key or new_id(), student, points, self.school, "签字笔")
+        async with self.work() as session:
+            return await redeem(self.context(session), new=new, actor=self.teachers[2])
+
+    async def undo(self, operation: UUID, *, teacher: int = 0, key: UUID | None = None) -> ReversalOut:
+        async with self.work() as session:
+            return await undo(
+                self.context(session), key=key or new_id(), operation=operation, giver=self.teachers[teacher]
+            )
+
+    async def close(self, term: UUID, **settings: object) -> Closed:
+        own = msgspec.structs.replace(self.state.settings["points"], **settings)
+        return await close_term(self.work, term=term, settings=own, today=datetime.now(UTC).date())
+
+    async def audit(self) -> Audit:
+        async with self.platform.database.read(self.state.district) as connection:
+            return await audit(connection, self.state.district)
+
+    async def books(self) -> dict[str, int]:
+        """What stands in the accounts, by kind."""
+        rows = await self.rows("SELECT kind, sum(posted)::bigint FROM {s}.points_account GROUP BY kind")
+        return {str(kind): total for kind, total in rows if isinstance(total, int)}
 
     async def rows(self, sql: str, **values: object) -> list[tuple[object, ...]]:
         """As the application's role: what a slip in our own SQL could do."""

@@ -30,6 +30,7 @@ from gongyu.people.models import (
 )
 from gongyu.people.roster import canonical
 from gongyu.people.roster.canonical import KINDS, Kind
+from gongyu.people.words import own_word
 from gongyu.plugin import District
 
 __all__ = ["carry_out"]
@@ -173,7 +174,7 @@ class _Writing:
     def _org(self, one: canonical.Org) -> Row:
         ids = self._ids["org"]
         parent = ids.get(one.parent, self._plan.root)
-        return ids[one.sourced_id], one.sourced_id, one.name, one.type, one.identifier or None, parent, True
+        return ids[one.sourced_id], one.sourced_id, one.name, own_word(one.type), one.identifier or None, parent, True
 
     def _term(self, one: canonical.AcademicSession) -> Row:
         ids = self._ids["session"]
@@ -192,7 +193,11 @@ class _Writing:
         return (
             id_,
             one.sourced_id if self._plan.roster.stable_ids else None,
-            one.name, one.given_name or None, one.family_name or None, one.username or None, one.email or None,
+            one.name,
+            one.given_name if one.given_name not in ("", one.name) else None,
+            one.family_name or None,
+            one.username if one.username not in ("", one.sourced_id) else None,
+            one.email or None,
             one.identifier or None, one.boarding,
             self._seal(one.id_number, id_number_context(id_)) if one.id_number else None,
             self._hash(one.id_number, b"id_number") if one.id_number else None,
@@ -208,14 +213,14 @@ class _Writing:
 
     def _membership(self, one: canonical.Membership) -> Row:
         return (
-            new_id(), one.sourced_id or None, self._ids["person"][one.person], self._ids["org"][one.org], one.role,
-            one.primary, one.begin or self._plan.today, one.end, True,
+            new_id(), one.sourced_id or None, self._ids["person"][one.person], self._ids["org"][one.org],
+            own_word(one.role), one.primary, one.begin or self._plan.today, one.end, True,
         )  # fmt: skip
 
     def _enrolment(self, one: canonical.Enrolment) -> Row:
         return (
-            new_id(), one.sourced_id or None, self._ids["person"][one.person], self._ids["class"][one.class_], one.role,
-            one.primary, one.number or None, one.begin or self._plan.today, one.end, True,
+            new_id(), one.sourced_id or None, self._ids["person"][one.person], self._ids["class"][one.class_],
+            own_word(one.role), one.primary, one.number or None, one.begin or self._plan.today, one.end, True,
         )  # fmt: skip
 
     def _guardianship(self, one: canonical.Guardianship) -> Row:

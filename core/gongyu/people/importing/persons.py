@@ -96,9 +96,9 @@ def _compare(work: Comparison, row: Row, record: Person) -> None:
     wanted = {
         "sourced_id": record.sourced_id if work.roster.stable_ids else None,
         "name": record.name,
-        "given_name": record.given_name or None,
+        "given_name": record.given_name if record.given_name not in ("", record.name) else None,
         "family_name": record.family_name or None,
-        "username": record.username or None,
+        "username": record.username if record.username not in ("", record.sourced_id) else None,
         "email": record.email or None,
         "identifier": record.identifier or None,
         "boarding": record.boarding,
@@ -237,32 +237,37 @@ async def _similar(work: Comparison, records: list[Person], rows: Mapping[UUID, 
     """Name, birth date and class. Without an id of their own, such people are held back: a second time they would be
     somebody new again.
     """
-    named: dict[tuple[str, date], list[UUID]] = {}
+    named: dict[tuple[str, date | None], list[UUID]] = {}
     wanted = {(record.name, record.birth_date) for record in records if record.birth_date}
     for row in rows.values():
-        if row.birth_date and (row.name, row.birth_date) in wanted:
+        if (row.name, row.birth_date) in wanted:
             named.setdefault((row.name, row.birth_date), []).append(row.id)
     if not named:
         return {}
-    in_class: set[tuple[UUID, UUID]] = set()
-    for some in by_chunks([id_ for ids in named.values() for id_ in ids]):
-        pairs = sa.select(Enrolment.person_id, Enrolment.class_id).where(Enrolment.person_id.in_(some))
-        in_class |= {(person, class_) for person, class_ in await work.session.execute(pairs)}
-    classes = work.plan.ids["class"]
-    sits_in: dict[str, list[UUID]] = {}
+    theirs = await _classes_of(work, [id_ for ids in named.values() for id_ in ids])
+    stated: dict[str, set[UUID]] = {}
     for one in work.roster.enrolments:
-        if one.class_ in classes:
-            sits_in.setdefault(one.person, []).append(classes[one.class_])
+        if (class_ := work.plan.ids["class"].get(one.class_)) is not None:
+            stated.setdefault(one.person, set()).add(class_)
     held: dict[str, UUID] = {}
     for record in records:
-        alike = named.get((record.name, record.birth_date), ()) if record.birth_date else ()
-        for id_ in alike:
-            if any((id_, class_) in in_class for class_ in sits_in.get(record.sourced_id, ())):
-                code = "person_similar" if work.roster.stable_ids else "person_held"
-                work.remarks.add(code, record.source, value=str(id_), blocks=int(not work.roster.stable_ids))
-                if not work.roster.stable_ids:
-                    held[record.sourced_id] = id_
+        own = stated.get(record.sourced_id, set())
+        alike = [id_ for id_ in named.get((record.name, record.birth_date), ()) if own & theirs.get(id_, set())]
+        if alike:
+            code = "person_similar" if work.roster.stable_ids else "person_held"
+            work.remarks.add(code, record.source, value=str(alike[0]), blocks=int(not work.roster.stable_ids))
+            if not work.roster.stable_ids:
+                held[record.sourced_id] = alike[0]
     return held
+
+
+async def _classes_of(work: Comparison, people: list[UUID]) -> dict[UUID, set[UUID]]:
+    found: dict[UUID, set[UUID]] = {}
+    for some in by_chunks(people):
+        pairs = sa.select(Enrolment.person_id, Enrolment.class_id).where(Enrolment.person_id.in_(some))
+        for person, class_ in await work.session.execute(pairs):
+            found.setdefault(person, set()).add(class_)
+    return found
 
 
 def _protect(work: Comparison, held: Mapping[str, UUID]) -> None:

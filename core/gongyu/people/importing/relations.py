@@ -17,6 +17,7 @@ from gongyu.people.importing.plan import SECRET, Change, End
 from gongyu.people.models import CareCategory, ClassGroup, Enrolment, Guardianship, Membership, Person
 from gongyu.people.roster import canonical
 from gongyu.people.roster.canonical import GUARDIAN_ROLES, Kind
+from gongyu.people.words import own_word
 
 __all__ = ["compare_care", "compare_enrolments", "compare_guardianships", "compare_memberships", "implied_memberships"]
 
@@ -174,12 +175,12 @@ async def compare_memberships(work: Comparison) -> None:
         key=lambda row: (row.org_id, row.role),
         gone=gone,
         label=lambda row: f"{row.name} {row.role} @ {work.titles.get(row.org_id, row.org_id)}",
-        wanted=lambda _, record: {"sourced_id": record.sourced_id or None, "is_primary": record.primary or None},
+        wanted=lambda row, record: {"sourced_id": _new_id_of(row, record), "is_primary": record.primary or None},
     )  # fmt: skip
     stated = _stated(
         work, (*roster.memberships, *implied), "membership",
         lambda one: (("person", one.person), ("org", one.org)),
-        lambda one, org: Stated((org, one.role), one, one.begin, one.end, one.ended),
+        lambda one, org: Stated((org, own_word(one.role)), one, one.begin, one.end, one.ended),
     )  # fmt: skip
     restated = _restated(work, roster.memberships)
     await _walk_careers(work, kind, stated)
@@ -209,8 +210,8 @@ async def compare_enrolments(work: Comparison) -> None:
         key=lambda row: (row.class_id, row.role),
         gone=gone,
         label=lambda row: f"{row.name} {row.role} @ {work.titles.get(row.class_id, row.class_id)}",
-        wanted=lambda _, record: {
-            "sourced_id": record.sourced_id or None,
+        wanted=lambda row, record: {
+            "sourced_id": _new_id_of(row, record),
             "is_primary": record.primary if roster.stable_ids else None,
             "number": record.number or None,
         },
@@ -218,10 +219,15 @@ async def compare_enrolments(work: Comparison) -> None:
     stated = _stated(
         work, roster.enrolments, "enrolment",
         lambda one: (("person", one.person), ("class", one.class_)),
-        lambda one, class_: Stated((class_, one.role), one, one.begin, one.end, one.ended),
+        lambda one, class_: Stated((class_, own_word(one.role)), one, one.begin, one.end, one.ended),
     )  # fmt: skip
     restated = _restated(work, roster.enrolments)
     await _walk_careers(work, kind, stated)
+
+
+def _new_id_of(row: Row, record: canonical.Membership | canonical.Enrolment) -> str | None:
+    """The id of the source, unless it is our own come back in an export."""
+    return None if record.sourced_id in ("", str(row.id)) else record.sourced_id
 
 
 def _restated(work: Comparison, records: Iterable[Any]) -> frozenset[str]:
@@ -239,7 +245,7 @@ async def _walk_careers(work: Comparison, kind: _Kind, stated: dict[UUID, list[S
         stopped = [*outcome.ended, *(row for row, one in outcome.same if one.ended and row.ends_on is None)]
         if stopped or any(one.over(work.today) for _, one in outcome.same):
             plan.lost.add(person)
-        gained = {one.record.role for one in outcome.added if not one.over(work.today)}
+        gained = {own_word(one.record.role) for one in outcome.added if not one.over(work.today)}
         alone = [row for row in stopped if row.role not in gained and person not in work.gone["person"]]
         if alone:
             work.removed(kind.kind, len(alone))

@@ -33,7 +33,7 @@ from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["LIMIT", "ImportReport", "import_roster", "plan_roster", "run_import"]
+__all__ = ["LIMIT", "ImportReport", "import_roster", "is_empty", "plan_roster", "run_import"]
 
 log = structlog.get_logger("gongyu.roster")
 
@@ -140,11 +140,11 @@ async def run_import(
     async with tracker.running():
         tracker.progress("reading", 0, 0)
         roster = await asyncio.to_thread(read, path, dialect=dialect)
-        if not roster.dialect:
+        if is_empty(roster):
             nothing = Text(
                 zh="没有可以导入的名册，什么都没有改变", en="there is no roster to import; nothing was changed"
             )
-            report = ImportReport(id=id_, dialect="", refused=nothing, findings=roster.findings)
+            report = ImportReport(id=id_, dialect=roster.dialect, refused=nothing, findings=roster.findings)
             async with platform.database.work(district) as session:
                 await tracker.finish(session, state="refused", **_stored(report, roster))
             return report
@@ -165,6 +165,12 @@ async def run_import(
         tracker.progress("done", 1, 1)
     log.info("roster imported", district=slug, id=str(id_), dialect=report.dialect, events=report.events)
     return report
+
+
+def is_empty(roster: Roster) -> bool:
+    """Whether there is nothing in it to go by: no known format, or no row that could be taken over."""
+    told = (roster.orgs, roster.classes, roster.persons, roster.memberships, roster.enrolments, roster.demographics)
+    return not roster.dialect or not any((*told, roster.sessions, roster.guardianships, roster.care))
 
 
 def _silent(stage: str, done: int, total: int) -> None:

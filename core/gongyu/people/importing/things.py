@@ -1,7 +1,6 @@
 """Orgs, academic sessions and classes of a roster against those of the district. There are few of them."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from gongyu.people.importing.comparing import Comparison
 from gongyu.people.models import AcademicSession, ClassGroup, Org
 from gongyu.people.roster import canonical
+from gongyu.people.words import own_word
 
 __all__ = ["compare_classes", "compare_orgs", "compare_sessions"]
 
@@ -46,7 +46,12 @@ async def compare_orgs(work: Comparison) -> None:
         if row.id != root.id:
             named = record.name if record.name != record.identifier else None  # a register may give the code alone
             parent = ids.get(record.parent) if record.parent else None
-            wanted |= {"name": named, "type": record.type, "identifier": record.identifier or None, "parent_id": parent}
+            wanted |= {
+                "name": named,
+                "type": own_word(record.type),
+                "identifier": record.identifier or None,
+                "parent_id": parent,
+            }
         work.change("org", row, wanted, label=row.name, last=None)
     stated = {row.id for row in found.values()}
     for row in rows:
@@ -106,7 +111,7 @@ async def compare_classes(work: Comparison) -> None:
     rows = (await work.session.execute(sa.select(ClassGroup.__table__, _known_as(ClassGroup)))).all()
     known = {row.known_as: row for row in rows}
     titled = {(row.school_id, row.title): row for row in rows if row.type == "homeroom" and row.ended_on is None}
-    ids, schools, terms = work.plan.ids["class"], work.plan.ids["org"], work.plan.ids["session"]
+    ids, schools = work.plan.ids["class"], work.plan.ids["org"]
     ids |= {row.known_as: row.id for row in rows}
     stated: set[UUID] = set()
     for record in work.roster.classes:
@@ -114,19 +119,14 @@ async def compare_classes(work: Comparison) -> None:
         row = known.get(record.sourced_id)
         if row is None and not work.roster.stable_ids and school is not None:
             row = titled.get((school, record.title))
-        if school is None and row is None and not record.ended:
-            work.remarks.add("unknown_here", record.source, value=record.school, blocks=1)
-        elif row is None:
-            if not record.ended:
-                work.titles[work.add("class", record.sourced_id, record)] = record.title
-        else:
+        if row is not None:
             stated.add(row.id)
             ids[record.sourced_id] = row.id
-            if not record.ended:
-                term = terms.get(record.terms[0]) if record.terms else None
-                work.change("class", row, _wanted_class(record, school, term), label=row.title, last=None)
-            elif row.ended_on is None:
-                work.end("class", row, row.title)
+            _compare_class(work, row, record, school)
+        elif school is None:
+            work.remarks.add("unknown_here", record.source, value=record.school, blocks=1)
+        elif not record.ended:
+            work.titles[work.add("class", record.sourced_id, record)] = record.title
     work.titles |= {row.id: row.title for row in rows}
     if work.complete("class"):
         for row in rows:
@@ -134,17 +134,20 @@ async def compare_classes(work: Comparison) -> None:
                 work.end("class", row, row.title)
 
 
-def _wanted_class(
-    record: canonical.Class_, school: UUID | None, term: UUID | None
-) -> dict[str, str | UUID | date | None]:
-    return {
+def _compare_class(work: Comparison, row: sa.Row[Any], record: canonical.Class_, school: UUID | None) -> None:
+    if record.ended:
+        if row.ended_on is None:
+            work.end("class", row, row.title)
+        return
+    wanted = {
         "title": record.title,
         "type": record.type,
         "grade": ",".join(record.grades) or None,
         "code": record.code or None,
         "school_id": school,
-        "session_id": term,
+        "session_id": work.plan.ids["session"].get(record.terms[0]) if record.terms else None,
     }
+    work.change("class", row, wanted, label=row.title, last=None)
 
 
 def _silent(work: Comparison, row: sa.Row[Any]) -> bool:

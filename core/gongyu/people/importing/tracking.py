@@ -30,9 +30,11 @@ FINDINGS_KEPT: Final = 2000
 _BEAT: Final = 1.0
 
 
-async def register(session: AsyncSession, *, file: str, dialect: str | None, actor: str) -> UUID:
+async def register(
+    session: AsyncSession, *, file: str, dialect: str | None, actor: str, id_: UUID | None = None
+) -> UUID:
     """A new import, about to run."""
-    id_ = new_id()
+    id_ = id_ or new_id()
     row = {"id": id_, "file": file[:200], "dialect": dialect, "state": "running", "stage": "waiting", "actor": actor}
     await session.execute(sa.insert(RosterImport).values(row))
     return id_
@@ -86,6 +88,12 @@ class Tracker:
             own = sa.update(RosterImport).where(RosterImport.id == self._id)
             # A beat that waited for the commit of the end comes too late and says nothing.
             await connection.execute((own if values else own.where(RosterImport.state == "running")).values(noted))
+
+    async def fallen(self) -> None:
+        """Its process ended without a word: whoever looks sees it as interrupted, at once."""
+        gone = sa.update(RosterImport).where(RosterImport.id == self._id, RosterImport.state == "running")
+        async with self._database.read(self._district) as connection:
+            await connection.execute(gone.values(seen_at=datetime.now(UTC) - INTERRUPTED_AFTER * 2))
 
     async def finish(self, session: AsyncSession, *, state: str, findings: Sequence[Finding], **values: Any) -> None:  # noqa: ANN401 - as above
         """The end of it, in the transaction of what it did: neither is without the other."""

@@ -32,10 +32,9 @@ __all__ = ["NAMELESS", "NotWholeError", "erase", "sign_in_data"]
 #: What stands where a name stood.
 NAMELESS: Final = "（已删除）"
 
-_IDENTIFYING: Final = (
-    *("sourced_id", "given_name", "family_name", "email", "identifier"),
-    *("id_number", "id_number_hash", "phone", "phone_hash"),
-)
+#: Of a person's row, what stays when the name goes; every other column is emptied, also one that is added one day.
+_STAYING: Final = frozenset({"id", "name", "from_roster", "ended_on", "erased_at", "updated_at"})
+_EMPTIED: Final = {column.key: None for column in Person.__table__.columns if column.key not in _STAYING}
 
 _REGISTER: Final = Text(
     zh="在籍、在职或监护关系存续期间，学校须保存（义务教育法第十三、十四条；中小学生学籍管理办法）",
@@ -171,13 +170,12 @@ async def _make_nameless(session: AsyncSession, person: UUID, today: date, now: 
     ended = sa.func.coalesce(Person.ended_on, today)
     anonymised = sa.update(Person).where(Person.id == person)
     await session.execute(
-        anonymised.values(
-            {**dict.fromkeys(_IDENTIFYING), "name": NAMELESS, "ended_on": ended, "erased_at": now, "updated_at": now}
-        )
+        anonymised.values({**_EMPTIED, "name": NAMELESS, "ended_on": ended, "erased_at": now, "updated_at": now})
     )
-    # A register's own number for a period leads back to the person.
-    for table in (Membership, Enrolment):
-        await session.execute(sa.update(table).where(table.person_id == person).values(sourced_id=None))
+    # A register's own numbers lead back to the person.
+    await session.execute(sa.update(Membership).where(Membership.person_id == person).values(sourced_id=None))
+    enrolments = sa.update(Enrolment).where(Enrolment.person_id == person)
+    await session.execute(enrolments.values(sourced_id=None, number=None))
     wished = sa.update(RightsRequest).where(RightsRequest.person_id == person).values(wish=None, reason=None)
     await session.execute(wished)
     return [*found, await _proof(session, person)]

@@ -1,4 +1,4 @@
-"""The yearly audit of minors' data: counts, and nobody's name (未网条例 37; filed by 31 January for the year before)."""
+"""The yearly audit of minors' data: counts, and nobody's name (未网条例 37; due on 31 January for the year before)."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

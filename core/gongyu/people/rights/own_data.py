@@ -32,6 +32,7 @@ Rows = list[dict[str, Any]]
 _LABELS: Final[Mapping[str, Text]] = {
     "at": Text(zh="时间", en="when"),
     "begins_on": Text(zh="开始", en="from"),
+    "boarding": Text(zh="是否寄宿", en="boarder"),
     "birth_date": Text(zh="出生日期", en="date of birth"),
     "category": Text(zh="类别", en="category"),
     "channel": Text(zh="方式", en="channel"),
@@ -53,6 +54,9 @@ _LABELS: Final[Mapping[str, Text]] = {
     "last_sign_in_at": Text(zh="最近登录", en="last signed in"),
     "last_used_at": Text(zh="最近使用", en="last used"),
     "name": Text(zh="姓名", en="name"),
+    "from_roster": Text(zh="来自名册", en="from a roster"),
+    "number": Text(zh="班内学号", en="number in class"),
+    "sourced_id": Text(zh="来源编号", en="number at the source"),
     "org": Text(zh="机构", en="org"),
     "phone": Text(zh="电话", en="phone"),
     "purpose": Text(zh="目的", en="purpose"),
@@ -68,6 +72,8 @@ _LABELS: Final[Mapping[str, Text]] = {
     "word": Text(zh="决定", en="said"),
 }
 
+_OUR_OWN: Final = frozenset({"id", "id_number_hash", "phone_hash", "erased_at", "updated_at"})
+
 
 def _query(
     make: Callable[[UUID], sa.Select[*tuple[Any, ...]]],
@@ -79,15 +85,8 @@ def _query(
 
 
 async def _person(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
-    columns = (
-        Person.name,
-        Person.family_name,
-        Person.given_name,
-        Person.identifier,
-        Person.email,
-        Person.ended_on,
-        *SEALED_COLUMNS,
-    )
+    # Every column but keys, hashes and our own marks, also one that is added one day.
+    columns = [column for column in Person.__table__.columns if column.key not in _OUR_OWN]
     found = (await session.execute(sa.select(*columns).where(Person.id == person))).mappings().one()
     row = dict(found)
     district: District = session.info["district"]
@@ -140,6 +139,7 @@ def _enrolments(person: UUID) -> sa.Select[*tuple[Any, ...]]:
         ClassGroup.title.label("class"),
         Org.name.label("school"),
         Enrolment.role,
+        Enrolment.number,
         Enrolment.begins_on,
         Enrolment.ends_on,
     )

@@ -15,6 +15,7 @@ __all__ = ["ADULT", "OWN_WORD", "birthday", "last_days", "midnight_of", "today_i
 OWN_WORD: Final = 14
 #: And from this one nobody else does (民法典 17).
 ADULT: Final = 18
+_BY_THE_CHILD: Final = ("guardian", "parent", "relative")
 
 
 def birthday(born: date, years: int) -> date:
@@ -37,11 +38,11 @@ def midnight_of(district: District, day: date) -> datetime:
 def last_days() -> sa.Subquery:
     """`person_id` and `last_day` of everybody with a relation to the district: NULL while one is still open.
 
-    A guardian is here as long as both the guardianship and the child are. Whoever has no relation at all is not among
-    the rows. PostgreSQL's LEAST passes over NULL, which here is an open end.
+    A guardian is here as long as both the guardianship and the child are, whatever role a roster gives them at the
+    school. Whoever has no relation at all is not among the rows. PostgreSQL's LEAST passes over NULL, here an open end.
     """
     periods = sa.union_all(
-        sa.select(Membership.person_id, Membership.ends_on),
+        sa.select(Membership.person_id, Membership.ends_on).where(Membership.role.not_in(_BY_THE_CHILD)),
         sa.select(Enrolment.person_id, Enrolment.ends_on),
         sa.select(Guardianship.guardian_id, sa.func.least(Guardianship.ends_on, Membership.ends_on)).join(
             Membership, Membership.person_id == Guardianship.student_id

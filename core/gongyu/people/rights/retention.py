@@ -20,7 +20,7 @@ from gongyu.access.authenticate import changed
 from gongyu.access.models import Account, ApiToken, ExternalIdentity
 from gongyu.districts.registry import DistrictState
 from gongyu.host.isolation import said
-from gongyu.people.models import CareCategory, Person
+from gongyu.people.models import CareCategory, Person, RosterImport
 from gongyu.people.rights.contract import RetentionCategory
 from gongyu.people.rights.declared import plugin_categories
 from gongyu.people.rights.erasure import erase, sign_in_data
@@ -91,6 +91,14 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             basis=Text(zh="个人信息保护法第五十条；民法典第一百八十八条", en="PIPL 50; Civil Code 188"),
             keep=_YEARS_3,
             expire=_requests,
+        ),
+        RetentionCategory(
+            name="core.imports",
+            title=Text(zh="名册导入的问题清单", en="Findings of roster imports"),
+            purpose=Text(zh="改正名册", en="Mending rosters"),
+            basis=Text(zh="个人信息保护法第十九条", en="PIPL 19"),
+            keep=_MONTHS_6,
+            expire=_imports,
         ),
     ]
     return [*(("core", category) for category in core), *plugin_categories(platform, state)]
@@ -172,6 +180,11 @@ async def _consents(platform: Platform, context: Context, before: date) -> int:
 async def _requests(context: Context, before: date) -> int:
     old = RightsRequest.decided_at < midnight_of(context.district, before)
     return await _gone(context.session, sa.delete(RightsRequest).where(old))
+
+
+async def _imports(context: Context, before: date) -> int:
+    old = RosterImport.started_at < midnight_of(context.district, before)
+    return await _gone(context.session, sa.delete(RosterImport).where(old))
 
 
 def _left(before: date) -> sa.Select[UUID]:

@@ -194,7 +194,7 @@ async def family(platform: Platform, make_district: MakeDistrict) -> Family:
         "barred": {"contact_allowed": False},
     }
     for name, change in bonds.items():
-        await family.person(name)
+        await family.person(name, "guardian")  # as rosters say it
         await family.bond(name, "child", **change)
     await family.person("stranger")
     await family.bond("stranger", "other_child")
@@ -205,7 +205,11 @@ async def family(platform: Platform, make_district: MakeDistrict) -> Family:
     id_ = family.child
     async with family.work() as session:
         phone = sealed(platform.keys, state.district, "phone", id_, "13800000000")
-        await session.execute(sa.update(Person).where(Person.id == id_).values(phone=phone, email="child@example.org"))
+        await session.execute(
+            sa.update(Person)
+            .where(Person.id == id_)
+            .values(phone=phone, email="child@example.org", username="child.2012")
+        )
         care = {"student_id": id_, "category": "left_behind", "value": "double", "begins_on": date(2024, 9, 1)}
         await session.execute(sa.insert(CareCategory).values(care))
         await session.execute(sa.insert(ENTRY).values(person_id=id_, text="今天很开心"))

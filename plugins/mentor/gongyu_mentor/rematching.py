@@ -1,0 +1,118 @@
+"""Mid-year: a mentor leaves, students arrive. Whoever has a mentor who stays keeps that mentor."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gongyu.access import audit
+from gongyu.plugin import Text
+from gongyu.web import ProblemError
+from gongyu_mentor.explanations import explain
+from gongyu_mentor.matching import NOBODY, solve
+from gongyu_mentor.models import Offer, Round
+from gongyu_mentor.preferences import wrong_choices
+from gongyu_mentor.publishing import put_in_force
+from gongyu_mentor.rematch import rematch as frozen_pairs
+from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse
+from gongyu_mentor.runs import keep_run
+from gongyu_mentor.schemas import RematchIn, RunOut
+from gongyu_mentor.snapshot import Frozen, freeze
+from gongyu_mentor.verification import require_sound
+
+__all__ = ["rematch"]
+
+
+async def rematch(
+    session: AsyncSession,
+    round_id: UUID,
+    *,
+    asked: RematchIn,
+    orgs: frozenset[UUID] | None,
+    by: UUID | None,
+    now: datetime,
+    today: date,
+    keys: Sealer,
+) -> RunOut:
+    """Place the displaced, the newcomers and the unassigned over the free seats; in force at once.
+
+    The lottery is the round's own: a new one in mid-year would move a quarter of the school.
+    """
+    row = await managed(session, round_id, orgs=orgs, lock=True)
+    if row.state != "published":
+        raise refuse("先要公布结果，才能调整", "the round must be published first")
+    seed = open_seed(row, district=session.info["district"], keys=keys)
+    frozen = await freeze(session, row, seed=seed, today=today, refiled=asked.choices, continuing=False)
+    _check(asked, frozen, most=row.list_length)
+    at = {name: number for number, name in enumerate(frozen.mentors)}
+    student_at = {name: number for number, name in enumerate(frozen.students)}
+    again = frozen_pairs(
+        frozen.snapshot,
+        previous=frozen.present,
+        gone={at[name] for name in asked.gone},
+        successors={at[leaver]: at[heir] for leaver, heir in asked.successors.items()},
+        declined={student_at[name] for name in asked.declined},
+    )
+    result = solve(again.snapshot)
+    require_sound(again.snapshot, result)
+    moved = [
+        number
+        for number, (old, new) in enumerate(zip(frozen.present, result.final, strict=True))
+        if old not in {NOBODY, new} and frozen.mentors[old] not in asked.gone
+    ]
+    if moved:  # cannot be: kept pairs are proved above; said again because it is the promise of this page
+        raise RuntimeError(f"{len(moved)} pairs whose mentor stays would move")
+    if not result.covers_everybody and not asked.preview:
+        left = result.final.count(NOBODY)
+        raise refuse(
+            f"名额不足，{left} 名学生会没有导师；请先增加名额或指定接任导师",
+            f"{left} students would have no mentor; add places or name a successor first",
+        )
+    standing = msgspec.structs.replace(frozen, snapshot=again.snapshot)
+    told = explain(again.snapshot, result, inherited=again.inherited)
+    made = await keep_run(session, row, standing, result, told, kind="rematch", number=row.runs + 1, by=by, now=now)
+    if asked.preview:
+        await session.rollback()
+        return made
+    await session.execute(
+        sa.update(Round).where(Round.id == round_id).values(runs=Round.runs + 1, version=Round.version + 1)
+    )
+    if asked.gone:
+        left_round = sa.update(Offer).where(Offer.round_id == round_id, Offer.mentor_id.in_(asked.gone))
+        await session.execute(left_round.values(left_at=now))
+    began, ended, went_on = await put_in_force(
+        session, standing, result, school=row.school_id, run=made.id, now=now
+    )
+    details: dict[str, Any] = {"run": str(made.id), "began": began, "ended": ended, "went_on": went_on}
+    await audit.record(
+        session,
+        action="mentor.rematched",
+        actor=f"person:{by}" if by else "system",
+        subject=f"round:{round_id}",
+        details=details | {"gone": [str(name) for name in asked.gone]},
+    )
+    return made
+
+
+def _check(asked: RematchIn, frozen: Frozen, *, most: int) -> None:
+    """Every name must be of this round, every wrong one is told."""
+    mentors, students, gone = set(frozen.mentors), set(frozen.students), set(asked.gone)
+    no_mentor = Text(zh="本轮没有这位导师", en="no mentor of this round")
+    no_student = Text(zh="本轮没有这名学生", en="no student of this round")
+    errors = [(f"/gone/{at}", no_mentor) for at, name in enumerate(asked.gone) if name not in mentors]
+    for leaver, heir in asked.successors.items():
+        if leaver not in gone:
+            errors.append((f"/successors/{leaver}", Text(zh="不在离任名单里", en="is not among those who leave")))
+        if heir not in mentors or heir in gone:
+            errors.append((f"/successors/{leaver}", no_mentor))
+    errors += [(f"/declined/{at}", no_student) for at, name in enumerate(asked.declined) if name not in students]
+    for student, choices in asked.choices.items():
+        if student not in students:
+            errors.append((f"/choices/{student}", no_student))
+        wrong = wrong_choices(choices, offered=mentors - gone, most=most)
+        errors += [(f"/choices/{student}{place.removeprefix('/choices')}", text) for place, text in wrong]
+    if errors:
+        raise ProblemError("invalid", errors=errors)

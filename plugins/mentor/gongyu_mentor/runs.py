@@ -1,0 +1,250 @@
+"""Trial runs: the engine on a frozen snapshot, proved, and kept unchangeable. And what-if, which keeps nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from gongyu.access import audit
+from gongyu.database.model import new_id
+from gongyu.plugin import Text
+from gongyu.text import Language
+from gongyu.web import ProblemError
+from gongyu_mentor.explanations import Explanation, Position, Refusal, explain, reason, refusal_reason
+from gongyu_mentor.figures import Figures, figures
+from gongyu_mentor.matching import NOBODY, Result, solve
+from gongyu_mentor.models import Round, Run
+from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse, stage
+from gongyu_mentor.schemas import Competing, Moved, Refused, RunFigures, RunOut, WhatIfEdit, WhatIfOut, Why
+from gongyu_mentor.shortage import Shortage
+from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
+from gongyu_mentor.verification import require_sound
+from gongyu_mentor.whatif import Edit, edited
+
+__all__ = ["figures_out", "keep_run", "list_runs", "read_run", "result_of", "run_out", "try_out", "what_if", "why_out"]
+
+
+async def try_out(
+    session: AsyncSession,
+    round_id: UUID,
+    *,
+    orgs: frozenset[UUID] | None,
+    by: UUID | None,
+    now: datetime,
+    today: date,
+    keys: Sealer,
+) -> RunOut:
+    """Run the engine once. The first run closes the choosing for good and waits for every list still on its way in."""
+    await managed(session, round_id, orgs=orgs)
+    close = (
+        sa.update(Round)
+        .where(
+            Round.id == round_id,
+            sa.or_(Round.state == "closed", sa.and_(Round.state == "choosing", Round.closes_at <= now)),
+        )
+        .values(state="closed", runs=Round.runs + 1, version=Round.version + 1)
+        .returning(*Round.__table__.columns)
+    )
+    row = (await session.execute(close)).first()
+    if row is None:
+        raise await _not_closed(session, round_id, now)
+    seed = open_seed(row, district=session.info["district"], keys=keys)
+    frozen = await freeze(session, row, seed=seed, today=today)
+    result = solve(frozen.snapshot)
+    require_sound(frozen.snapshot, result)
+    told = explain(frozen.snapshot, result)
+    made = await keep_run(session, row, frozen, result, told, kind="trial", number=row.runs, by=by, now=now)
+    details = {"run": str(made.id), "number": made.number, "snapshot_hash": made.snapshot_hash}
+    await audit.record(
+        session,
+        action="mentor.run_made",
+        actor=f"person:{by}" if by else "system",
+        subject=f"round:{round_id}",
+        ground="mentor.round.manage; care categories were read for the reserves",
+        details=details,
+    )
+    return made
+
+
+async def _not_closed(session: AsyncSession, round_id: UUID, now: datetime) -> ProblemError:
+    row = await managed(session, round_id, orgs=None)
+    match stage(row, now):
+        case "draft":
+            return refuse("这一轮还没有公布", "this round is not announced yet")
+        case "announced" | "choosing":
+            return refuse("填报还没有截止，不能试算", "choosing is not over; a run must wait")
+        case _:
+            return refuse("结果已经公布", "the assignment is published already")
+
+
+async def keep_run(
+    session: AsyncSession,
+    row: Any,  # noqa: ANN401 - a row of the round
+    frozen: Frozen,
+    result: Result,
+    told: Sequence[Explanation],
+    *,
+    kind: str,
+    number: int,
+    by: UUID | None,
+    now: datetime,
+) -> RunOut:
+    """Write a run down, once; the application's role cannot change it."""
+    made = {
+        "id": new_id(),
+        "round_id": row.id,
+        "number": number,
+        "kind": kind,
+        "snapshot_hash": fingerprint(frozen, salt=row.salt),
+        "seed_hash": row.seed_hash,
+        "figures": _figures(figures(frozen.snapshot, result), frozen),
+        "result": result_of(frozen, result, told),
+        "made_by": by,
+        "made_at": now,
+    }
+    await session.execute(sa.insert(Run), made)
+    return _of(made)
+
+
+def result_of(frozen: Frozen, result: Result, told: Sequence[Explanation]) -> dict[str, Any]:
+    """Plain data: each student's mentor and reasons, and who competes for which seats."""
+
+    def name(mentor: int) -> str | None:
+        return None if mentor == NOBODY else str(frozen.mentors[mentor])
+
+    return {
+        "pairs": {
+            str(student): [
+                name(mentor),
+                one.code,
+                one.choices,
+                [[name(no.mentor), no.code, list(no.position) if no.position else None] for no in one.refusals],
+            ]
+            for student, mentor, one in zip(frozen.students, result.final, told, strict=True)
+        },
+        "shortage": [_short(frozen, one) for one in (*result.shortages, *result.exceptions)],
+    }
+
+
+def _short(frozen: Frozen, one: Shortage) -> list[Any]:
+    students = [str(frozen.students[number]) for number in one.students]
+    return [students, [str(frozen.mentors[number]) for number in one.mentors], one.seats]
+
+
+def _figures(numbers: Figures, frozen: Frozen) -> dict[str, Any]:
+    everybody = numbers.everybody
+    return {
+        "students": everybody.students,
+        "matched": everybody.matched,
+        "kept": everybody.kept,
+        "completed": everybody.completed,
+        "ranks": everybody.rank_distribution,
+        "mentors": numbers.mentors,
+        "seats": numbers.seats,
+        "lifted": numbers.lifted,
+        "least": min(numbers.loads, default=0),
+        "most": max(numbers.loads, default=0),
+        "loads": {str(name): load for name, load in zip(frozen.mentors, numbers.loads, strict=True)},
+    }
+
+
+def figures_out(kept: Mapping[str, Any]) -> RunFigures:
+    return RunFigures(**{name: value for name, value in kept.items() if name != "loads"})
+
+
+def run_out(row: Any) -> RunOut:  # noqa: ANN401 - a row
+    return _of(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+
+
+def _of(row: Mapping[str, Any]) -> RunOut:
+    kept = row["figures"]
+    return RunOut(
+        id=row["id"],
+        number=row["number"],
+        kind=row["kind"],
+        snapshot_hash=row["snapshot_hash"],
+        seed_hash=row["seed_hash"],
+        figures=figures_out(kept),
+        loads=kept["loads"],
+        shortage=[
+            Competing([UUID(one) for one in students], [UUID(one) for one in mentors], seats)
+            for students, mentors, seats in row["result"]["shortage"]
+        ],
+        publishable=kept["matched"] == kept["students"],
+        made_at=row["made_at"],
+    )
+
+
+async def read_run(connection: AsyncConnection | AsyncSession, *, round_id: UUID, run: UUID) -> Any:  # noqa: ANN401 - a row
+    found = sa.select(*Run.__table__.columns).where(Run.id == run, Run.round_id == round_id)
+    row = (await connection.execute(found)).first()
+    if row is None:
+        raise ProblemError("not-found")
+    return row
+
+
+async def list_runs(connection: AsyncConnection, *, round_id: UUID) -> list[RunOut]:
+    """The runs of a round, first to last; there are few."""
+    found = sa.select(*Run.__table__.columns).where(Run.round_id == round_id).order_by(Run.number)
+    return [run_out(row) for row in await connection.execute(found)]
+
+
+def why_out(kept: Sequence[Any], language: Language) -> Why:
+    """A kept explanation in the reader's language."""
+    _, code, choices, refused = kept
+    texts: list[tuple[UUID, str, Text]] = []
+    for mentor, said, position in refused:
+        refusal = Refusal(0, said, Position(*position) if position else None)
+        texts.append((UUID(mentor), said, refusal_reason(refusal)))
+    told = Explanation(code, 0, choices, [])
+    return Why(code, reason(told).pick(language), [Refused(who, said, text.pick(language)) for who, said, text in texts])
+
+
+async def what_if(
+    session: AsyncSession,
+    round_id: UUID,
+    *,
+    orgs: frozenset[UUID] | None,
+    edits: Sequence[WhatIfEdit],
+    now: datetime,
+    today: date,
+    keys: Sealer,
+) -> WhatIfOut:
+    """Other numbers, the same lists and lottery. Reads only; the caller's transaction has nothing to commit."""
+    row = await managed(session, round_id, orgs=orgs)
+    if stage(row, now) not in {"closed", "trial"}:
+        raise refuse("填报截止之后、公布之前才能推演", "it can be tried between the deadline and the publication")
+    seed = open_seed(row, district=session.info["district"], keys=keys)
+    frozen = await freeze(session, row, seed=seed, today=today)
+    at = {name: number for number, name in enumerate(frozen.mentors)}
+    unknown = [
+        (f"/edits/{number}/mentor", Text(zh="本轮没有这位导师", en="no mentor of this round"))
+        for number, edit in enumerate(edits)
+        if edit.mentor not in at
+    ]
+    if unknown:
+        raise ProblemError("invalid", errors=unknown)
+    changed = edited(frozen.snapshot, [Edit(mentor=at[e.mentor], field=e.field, value=e.value) for e in edits])
+    before, after = solve(frozen.snapshot), solve(changed)
+    require_sound(changed, after)
+    named = [None if number == NOBODY else frozen.mentors[number] for number in range(len(frozen.mentors))]
+
+    def who(mentor: int) -> UUID | None:
+        return None if mentor == NOBODY else named[mentor]
+
+    moved = [
+        Moved(student, who(old), who(new))
+        for student, old, new in zip(frozen.students, before.final, after.final, strict=True)
+        if old != new
+    ]
+    loads = Counter(after.final)
+    return WhatIfOut(
+        figures_out(_figures(figures(frozen.snapshot, before), frozen)),
+        figures_out(_figures(figures(changed, after), frozen)),
+        moved,
+        {str(name): loads[number] for number, name in enumerate(frozen.mentors)},
+    )
