@@ -1,8 +1,8 @@
 """A district's whole roster: 100,000 pupils with guardians and staff, read, planned and applied.
 
 Goals: at most 12 times a COPY of the same rows into the same tables (with their keys and indexes, in one transaction,
-from binary files), and less than 1 GB of memory. `GONGYU_BENCH_PUPILS` makes it smaller. The second import of the same file
-shows what a night without changes costs.
+from binary files), and less than 1 GB of memory. `GONGYU_BENCH_PUPILS` makes it smaller. The second import of the same
+file shows what a night without changes costs.
 """
 
 import asyncio

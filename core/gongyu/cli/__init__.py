@@ -16,6 +16,9 @@ _COMMANDS: Final = {
     "district": "gongyu.cli.district:district",
     "plugin": "gongyu.cli.plugin:plugin",
     "db": "gongyu.cli.db:db",
+    "user": "gongyu.cli.user:user",
+    "access": "gongyu.cli.access:access",
+    "audit": "gongyu.cli.audit:audit",
     "events": "gongyu.cli.events:events",
     "doctor": "gongyu.cli.doctor:doctor",
 }

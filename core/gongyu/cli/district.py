@@ -1,11 +1,14 @@
 """`gongyu district …`: create, look at, change and drop districts. The file is how a district is reviewed and kept."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from gongyu.access.operating import add_person, find_org, hand_out_code
 from gongyu.cli.frame import confirm, fail, operator, run, say, table
+from gongyu.cli.user import show_code
 from gongyu.districts.export import export_district
 from gongyu.districts.file import DistrictFile, render
 from gongyu.districts.plan import Plan
@@ -34,13 +37,25 @@ def district() -> None:
 @click.option("--name", required=True, help="名称 · its name")
 @click.option("--timezone", default="Asia/Shanghai", show_default=True)
 @click.option("--plugin", "plugins", multiple=True, help="启用的插件，可重复 · a plugin to switch on; repeatable")
-def create(slug: str, name: str, timezone: str, plugins: tuple[str, ...]) -> None:
-    """创建区县 · Create a district."""
+@click.option("--admin", default="管理员", show_default=True, help="首位管理员的姓名 · the first administrator's name")
+def create(slug: str, name: str, timezone: str, plugins: tuple[str, ...], admin: str) -> None:
+    """创建区县及其首位管理员，输出激活码 · Create a district and its first administrator; prints their code."""
 
     async def work(platform: Platform) -> None:
         empty = DistrictFile(slug=slug, name=name, timezone=timezone)
         wanted = read_file(platform, render(switched(empty, on=plugins)), file="<create>")
         _show(await apply_file(platform, wanted, actor=operator(), new=True), done=True)
+        # Apart from the creation: whoever is interrupted here makes one with `gongyu user create --name --role`.
+        state, now = platform.state(slug), datetime.now(UTC)
+        async with platform.database.work(state.district) as session:
+            root = await find_org(session, None)
+            first = await add_person(
+                session, name=admin, role="districtAdministrator", org=root, by=operator(), now=now
+            )
+            handed = await hand_out_code(
+                session, keys=platform.keys, rules=state.access, person=first, by=operator(), now=now
+            )
+        show_code(platform, slug, handed)
 
     run(work)
 

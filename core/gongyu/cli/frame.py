@@ -12,7 +12,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from gongyu.access.accounts import AccountError
 from gongyu.access.keys import KeysError
+from gongyu.access.operating import NotFoundError
+from gongyu.access.tokens import TokenError
 from gongyu.config import Config, ConfigError
 from gongyu.database.data_folder import DataFolderError
 from gongyu.database.engine import DatabaseUnfitError
@@ -66,8 +69,12 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
             n=len(error.errors)
         )
         fail(count, WRONG_INPUT)
-    except (DistrictError, UnknownDistrictError) as error:
+    except (DistrictError, UnknownDistrictError, NotFoundError, TokenError) as error:
         fail(error.text, WRONG_INPUT)
+    except AccountError as error:
+        for reason in error.reasons:
+            say(reason, err=True)
+        sys.exit(WRONG_INPUT)
     except HookRefusedError as error:
         refused = Text(
             zh="插件 {name} 拒绝了：{cause}；什么都没有改变", en="plugin {name} refused: {cause}; nothing was changed"

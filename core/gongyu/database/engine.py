@@ -121,7 +121,8 @@ class Database:
             except sa.exc.ProgrammingError as error:
                 raise DatabaseUnfitError(
                     Text(
-                        zh="无权创建应用角色；请数据库管理员执行：CREATE ROLE {role} NOLOGIN; GRANT {role} TO <本用户>;",
+                        zh="无权创建应用角色；请数据库管理员执行："
+                        "CREATE ROLE {role} NOLOGIN; GRANT {role} TO <本用户>;",
                         en="no right to make the application's role; ask the database's administrator to run: "
                         "CREATE ROLE {role} NOLOGIN; GRANT {role} TO <this user>;",
                     ).format(role=APP_ROLE)

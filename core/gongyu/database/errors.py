@@ -16,8 +16,7 @@ _CONSTRAINT: Final = re.compile(r'constraint "(?P<name>[^"]+?)(?:_\d+)?"')
 
 
 class DatabaseFault(msgspec.Struct, frozen=True):
-    """`kind`: `conflict` (a constraint said no), `unavailable` (try again), `invalid` (the value cannot be stored),
-    `internal`."""
+    """`kind`: `conflict` (a constraint said no), `unavailable` (try again), `invalid` (not storable), `internal`."""
 
     kind: str
     constraint: str = ""

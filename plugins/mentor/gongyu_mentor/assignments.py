@@ -19,7 +19,7 @@ from gongyu.text import Language
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.events import MentorEnded
-from gongyu_mentor.models import Assignment, Offer, Round, Run
+from gongyu_mentor.models import AnyRow, Assignment, Offer, Round, Run
 from gongyu_mentor.runs import why_out
 from gongyu_mentor.schemas import AssignmentOut, MentorLoad, SchoolView, StudentLine
 
@@ -43,6 +43,7 @@ _OPEN: Final = (
         _mentor.name.label("mentor_name"),
         Assignment.begins_at,
         Assignment.run_id,
+        Assignment.school_id,
     )
     .join(_student, _student.id == Assignment.student_id)
     .join(_mentor, _mentor.id == Assignment.mentor_id)
@@ -50,7 +51,7 @@ _OPEN: Final = (
 )
 
 
-def _out(row: Any) -> AssignmentOut:  # noqa: ANN401 - a row
+def _out(row: AnyRow) -> AssignmentOut:
     return AssignmentOut(
         id=row.id,
         student=row.student_id,
@@ -82,13 +83,13 @@ def _with(one: AssignmentOut, told: Sequence[Any] | None, language: Language) ->
     return AssignmentOut(**{**fields, "why": why_out(told, language) if told else None})
 
 
-async def _told(connection: AsyncConnection, row: Any) -> Sequence[Any] | None:  # noqa: ANN401 - a row
+async def _told(connection: AsyncConnection, row: AnyRow) -> Sequence[Any] | None:
     """The reason from the run that made the pair, or from a later round in which it went on."""
     mine = sa.func.jsonb_extract_path(Run.result, "pairs", str(row.student_id))
     in_force = (
         sa.select(mine)
         .outerjoin(Round, Round.run_id == Run.id)
-        .where(sa.or_(Run.id == row.run_id, Round.id.is_not(None)), mine.is_not(None))
+        .where(sa.or_(Run.id == row.run_id, Round.school_id == row.school_id), mine.is_not(None))
         .order_by(Run.made_at.desc())
         .limit(1)
     )
@@ -117,9 +118,7 @@ async def school_view(
     students, with_mentor = (await connection.execute(covered)).one()
     staff = people.staff_at(school, today=today).subquery()
     loads = (
-        sa.select(
-            Assignment.mentor_id, Person.name, sa.func.count(), sa.func.bool_or(staff.c.person_id.is_not(None))
-        )
+        sa.select(Assignment.mentor_id, Person.name, sa.func.count(), sa.func.bool_or(staff.c.person_id.is_not(None)))
         .join(Person, Person.id == Assignment.mentor_id)
         .outerjoin(staff, staff.c.person_id == Assignment.mentor_id)
         .where(Assignment.school_id == school, Assignment.ends_at.is_(None))
@@ -197,19 +196,20 @@ async def students_of(context: Context, *, person: UUID) -> list[dict[str, Any]]
 
 async def end_of_leaver(context: Context, occurrence: Occurrence) -> None:
     """A pupil left the district: the pair ends with it."""
-    await _end(context.session, UUID(occurrence.data["student"]), context.now, "left")
+    await _end(context.session, UUID(occurrence.data["student"]), context.now, "left", sa.true())
 
 
 async def end_of_transferred(context: Context, occurrence: Occurrence) -> None:
     """A pupil changed schools (a change of class alone leaves the mentor)."""
     if occurrence.data["from_school"] != occurrence.data["to_school"]:
-        await _end(context.session, UUID(occurrence.data["student"]), context.now, "transferred")
+        left = Assignment.school_id == UUID(occurrence.data["from_school"])
+        await _end(context.session, UUID(occurrence.data["student"]), context.now, "transferred", left)
 
 
-async def _end(session: AsyncSession, student: UUID, now: datetime, reason: str) -> None:
+async def _end(session: AsyncSession, student: UUID, now: datetime, reason: str, which: sa.ColumnElement[bool]) -> None:
     over = (
         sa.update(Assignment)
-        .where(Assignment.student_id == student, Assignment.ends_at.is_(None))
+        .where(Assignment.student_id == student, Assignment.ends_at.is_(None), which)
         .values(ends_at=now, end_reason=reason)
         .returning(Assignment.id, Assignment.mentor_id)
     )

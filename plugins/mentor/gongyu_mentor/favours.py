@@ -46,10 +46,12 @@ async def read_favours(connection: AsyncConnection | AsyncSession, *, round_id: 
     applied = (
         sa.select(Preference.student_id, Person.name)
         .join(Person, Person.id == Preference.student_id)
-        .where(Preference.round_id == round_id, Preference.choices.any_() == mentor)  # type: ignore[arg-type]  # an array's ANY
+        .where(Preference.round_id == round_id, Preference.choices.any_() == mentor)
         .order_by(Person.name, Person.id)
     )
-    applicants = [Applicant(one.student_id, one.name, one.student_id in starred) for one in await connection.execute(applied)]
+    applicants = [
+        Applicant(one.student_id, one.name, one.student_id in starred) for one in await connection.execute(applied)
+    ]
     return FavoursOut(applicants=applicants, most=most_stars(len(applicants), percent=percent), keep=keep)
 
 

@@ -1,11 +1,11 @@
 """Rounds and what becomes of them, as the database keeps them.
 
 What must never happen is made impossible here and not only in the code: two mentors at once for one student, a mentor
-with more students than places, a seed that is known before the assignment is, a run that changes after it was looked at.
+with more students than places, a seed known before the assignment is, a run that changes after it was looked at.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,7 +15,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from gongyu.database.model import ModelBase, new_id, plugin_metadata
 from gongyu.people.models import AcademicSession, Org, Person
 
-__all__ = ["Assignment", "Base", "Favour", "Load", "Offer", "Pin", "Preference", "Round", "Run"]
+__all__ = ["AnyRow", "Assignment", "Base", "Favour", "Load", "Offer", "Pin", "Preference", "Round", "Run"]
+
+
+#: A row of some select, whichever columns it has.
+AnyRow: TypeAlias = sa.Row[*tuple[Any, ...]]
 
 
 class Base(ModelBase, DeclarativeBase):
@@ -49,7 +53,7 @@ class Round(Base):
 
     `state` holds what somebody did; what the clock does by itself (opening, closing, the end of the appeals) is worked
     out from the times: see `rounds.stage`. The rules are copied in when the round is made, so that nobody can change
-    them under those who have chosen by them.
+    them under those who chose by them.
     """
 
     __tablename__ = "mentor_round"
@@ -227,9 +231,7 @@ class Assignment(Base):
         ),
         sa.CheckConstraint("ends_at >= begins_at", name="period"),
         sa.CheckConstraint("student_id <> mentor_id", name="two_people"),
-        sa.Index(
-            "uq_mentor_assignment_open", "student_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")
-        ),
+        sa.Index("uq_mentor_assignment_open", "student_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")),
         sa.Index("ix_mentor_assignment_mentor", "mentor_id", "id"),
         sa.Index("ix_mentor_assignment_school", "school_id", postgresql_where=sa.text("ends_at IS NULL")),
     )

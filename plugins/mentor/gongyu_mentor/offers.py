@@ -15,7 +15,7 @@ from gongyu.people.models import Person
 from gongyu.plugin import Text
 from gongyu.web import Paged, ProblemError
 from gongyu_mentor import people
-from gongyu_mentor.models import Offer, Pin, Preference, Round
+from gongyu_mentor.models import AnyRow, Offer, Pin, Preference, Round
 from gongyu_mentor.rounds import managed, refuse
 from gongyu_mentor.schemas import OfferIn, OfferOut, PinIn, PinOut, Profile
 
@@ -63,7 +63,7 @@ OFFERS = Paged(
 )
 
 
-def _still_open(row: Any) -> None:  # noqa: ANN401 - a row of the round
+def _still_open(row: AnyRow) -> None:
     if row.state == "published":
         raise refuse("结果已经公布，请用学期中调整", "the assignment is published; use a rematch")
 
@@ -171,9 +171,7 @@ async def decide_fewer(
     """The school grants or refuses; granted, the places are fewer from now on."""
     row = await managed(session, round_id, orgs=orgs, lock=True)
     _still_open(row)
-    asked = sa.update(Offer).where(
-        Offer.round_id == round_id, Offer.mentor_id == mentor, Offer.fewer_state == "asked"
-    )
+    asked = sa.update(Offer).where(Offer.round_id == round_id, Offer.mentor_id == mentor, Offer.fewer_state == "asked")
     values: dict[str, Any] = {"fewer_state": "granted" if granted else "refused", "fewer_by": by}
     if granted:
         least = sa.func.least(Offer.fewer, Offer.hard_cap)

@@ -1,13 +1,18 @@
-"""Growth mentors: everything this plugin contributes, on one page.
-
-So far the matching engine and its command; rounds, talks and letters build on it.
-"""
+"""Growth mentors: everything this plugin contributes, on one page."""
 
 from collections.abc import Sequence
 
 import click
+import msgspec
+import sqlalchemy as sa
+from litestar.handlers import HTTPRouteHandler
 
-from gongyu.plugin import PluginInfo, Text, hookimpl
+from gongyu.plugin import Capability, Event, Permission, PluginInfo, Subscription, Text, hookimpl
+from gongyu_mentor import api, assignments
+from gongyu_mentor.events import MentorAssigned, MentorEnded
+from gongyu_mentor.models import Base
+from gongyu_mentor.people import STAFF
+from gongyu_mentor.settings import MentorSettings
 
 INFO = PluginInfo(
     name="mentor",
@@ -15,6 +20,51 @@ INFO = PluginInfo(
     summary=Text(zh="每个学生都公平地得到一位导师", en="Every pupil gets a mentor, fairly"),
     contract=">=1.0,<2",
 )
+
+
+@hookimpl
+def settings_type() -> type[msgspec.Struct]:
+    return MentorSettings
+
+
+@hookimpl
+def tables() -> sa.MetaData:
+    return Base.metadata
+
+
+@hookimpl
+def permissions() -> Sequence[Permission]:
+    heads = ("principal", "siteAdministrator", "districtAdministrator")
+    return [
+        Permission("mentor.round.manage", Text(zh="组织导师双选", en="Run matching rounds"), heads),
+        Permission("mentor.school.read", Text(zh="看本校结对情况", en="See a school's mentors and pupils"), heads),
+        Permission("mentor.preference.file", Text(zh="填报导师志愿", en="Rank mentors"), ("student",)),
+        Permission("mentor.offer.fill", Text(zh="作为导师参加", en="Take part as a mentor"), STAFF),
+    ]
+
+
+@hookimpl
+def routes() -> Sequence[HTTPRouteHandler]:
+    return api.ROUTES
+
+
+@hookimpl
+def event_types() -> Sequence[type[Event]]:
+    return [MentorAssigned, MentorEnded]
+
+
+@hookimpl
+def subscriptions() -> Sequence[Subscription]:
+    return [
+        Subscription("people.left.v1", assignments.end_of_leaver),
+        Subscription("people.transferred.v1", assignments.end_of_transferred),
+    ]
+
+
+@hookimpl
+def capabilities() -> Sequence[Capability]:
+    title = Text(zh="某位导师现在的学生", en="The students somebody mentors now")
+    return [Capability("mentor.students_of", title, assignments.students_of)]
 
 
 @hookimpl

@@ -6,7 +6,6 @@ waits for every list on its way in, and lets none in after. So a list is in or i
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,23 +16,21 @@ from gongyu.people.models import Membership
 from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_mentor import people
-from gongyu_mentor.models import Offer, Preference, Round
+from gongyu_mentor.models import AnyRow, Offer, Preference, Round
 from gongyu_mentor.rounds import refuse, stage
 from gongyu_mentor.schemas import Choices, ChoicesOut
 
 __all__ = ["file_own", "file_paper", "read_own", "wrong_choices"]
 
 
-def _out(row: Any) -> ChoicesOut:  # noqa: ANN401 - a row
+def _out(row: AnyRow) -> ChoicesOut:
     return ChoicesOut(
         choices=list(row.choices), keep=row.keep, source=row.source, filed_at=row.filed_at, version=row.version
     )
 
 
 async def read_own(connection: AsyncConnection | AsyncSession, *, round_id: UUID, student: UUID) -> ChoicesOut:
-    found = sa.select(Preference.__table__).where(
-        Preference.round_id == round_id, Preference.student_id == student
-    )
+    found = sa.select(Preference.__table__).where(Preference.round_id == round_id, Preference.student_id == student)
     row = (await connection.execute(found)).first()
     return _out(row) if row else ChoicesOut(choices=[], keep=False, source="own", filed_at=None, version=0)
 
@@ -81,7 +78,7 @@ async def file_own(
 _FILED = ["round_id", "student_id", "choices", "keep", "source", "filed_by", "filed_at"]
 
 
-async def _round_for(session: AsyncSession, round_id: UUID, student: UUID, today: date) -> Any:  # noqa: ANN401 - a row
+async def _round_for(session: AsyncSession, round_id: UUID, student: UUID, today: date) -> AnyRow:
     """The round, if this student takes part in it."""
     columns = sa.select(Round.school_id, Round.grades, Round.list_length)
     row = (await session.execute(columns.where(Round.id == round_id, Round.state != "draft"))).first()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,7 +15,7 @@ from gongyu.plugin import Event
 from gongyu_mentor.events import MentorAssigned, MentorEnded
 from gongyu_mentor.explanations import explain
 from gongyu_mentor.matching import NOBODY, Result, solve
-from gongyu_mentor.models import Assignment, Load, Round
+from gongyu_mentor.models import AnyRow, Assignment, Load, Round
 from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse
 from gongyu_mentor.runs import read_run, result_of
 from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
@@ -35,7 +34,7 @@ async def publish(
     now: datetime,
     today: date,
     keys: Sealer,
-) -> Any:  # noqa: ANN401 - a row of the round
+) -> AnyRow:
     """Publish a run, reveal the seed, open the appeals.
 
     The engine runs again here: the same snapshot and seed give the same bytes, so what is published is what was looked
@@ -152,9 +151,7 @@ async def _places(session: AsyncSession, frozen: Frozen, result: Result, *, scho
         ["school_id", "mentor_id", "places"], sa.select(sa.literal(school, sa.Uuid()), *rows.c)
     )
     await session.execute(
-        write.on_conflict_do_update(
-            index_elements=["school_id", "mentor_id"], set_={"places": write.excluded.places}
-        )
+        write.on_conflict_do_update(index_elements=["school_id", "mentor_id"], set_={"places": write.excluded.places})
     )
 
 
@@ -164,6 +161,8 @@ def _unnested(
     """Columns of values as rows: one statement and one parameter each, as fast as COPY and a plain INSERT."""
     arrays = [sa.literal(list(values), ARRAY(sa.Uuid())) for _, values in ids]
     arrays += [sa.literal(list(values), ARRAY(sa.BigInteger())) for _, values in numbers]
-    columns = [sa.column(name, sa.Uuid()) for name, _ in ids] + [sa.column(name, sa.BigInteger()) for name, _ in numbers]
+    columns = [sa.column(name, sa.Uuid()) for name, _ in ids] + [
+        sa.column(name, sa.BigInteger()) for name, _ in numbers
+    ]
     rows = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     return sa.select(*[rows.c[column.name] for column in columns]).subquery()

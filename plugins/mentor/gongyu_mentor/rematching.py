@@ -73,9 +73,11 @@ async def rematch(
         )
     standing = msgspec.structs.replace(frozen, snapshot=again.snapshot)
     told = explain(again.snapshot, result, inherited=again.inherited)
-    made = await keep_run(session, row, standing, result, told, kind="rematch", number=row.runs + 1, by=by, now=now)
+    number, written = row.runs + 1, not asked.preview
+    made = await keep_run(
+        session, row, standing, result, told, kind="rematch", number=number, by=by, now=now, written=written
+    )
     if asked.preview:
-        await session.rollback()
         return made
     await session.execute(
         sa.update(Round).where(Round.id == round_id).values(runs=Round.runs + 1, version=Round.version + 1)
@@ -83,9 +85,7 @@ async def rematch(
     if asked.gone:
         left_round = sa.update(Offer).where(Offer.round_id == round_id, Offer.mentor_id.in_(asked.gone))
         await session.execute(left_round.values(left_at=now))
-    began, ended, went_on = await put_in_force(
-        session, standing, result, school=row.school_id, run=made.id, now=now
-    )
+    began, ended, went_on = await put_in_force(session, standing, result, school=row.school_id, run=made.id, now=now)
     details: dict[str, Any] = {"run": str(made.id), "began": began, "ended": ended, "went_on": went_on}
     await audit.record(
         session,

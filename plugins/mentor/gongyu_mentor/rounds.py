@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import msgspec
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -18,7 +18,7 @@ from gongyu.people.models import AcademicSession, Org
 from gongyu.plugin import District, Text
 from gongyu.web import Paged, ProblemError
 from gongyu_mentor import lottery, people
-from gongyu_mentor.models import Offer, Round
+from gongyu_mentor.models import AnyRow, Offer, Round
 from gongyu_mentor.schemas import NewRound, RoundChange, RoundOut, Stage
 from gongyu_mentor.settings import MentorSettings
 
@@ -56,7 +56,19 @@ def district_day(district: District, now: datetime) -> date:
     return now.astimezone(ZoneInfo(district.timezone)).date()
 
 
-def stage(row: Any, now: datetime) -> Stage:  # noqa: ANN401 - a row of any select
+class _Row:
+    """A driver's record read by attribute, as rows of SQLAlchemy are."""
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: asyncpg.Record) -> None:
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a column's value
+        return self._record[name]
+
+
+def stage(row: AnyRow | _Row, now: datetime) -> Stage:
     """What the round is at: choosing opens and closes by the clock, and so do appeals; nobody has to be awake."""
     if row.state == "choosing":
         return "announced" if now < row.opens_at else "choosing" if now < row.closes_at else "closed"
@@ -67,7 +79,7 @@ def stage(row: Any, now: datetime) -> Stage:  # noqa: ANN401 - a row of any sele
     return "draft"
 
 
-def out(row: Any, now: datetime) -> RoundOut:  # noqa: ANN401 - as above
+def out(row: AnyRow | _Row, now: datetime) -> RoundOut:
     return RoundOut(
         id=row.id,
         school=row.school_id,
@@ -91,25 +103,11 @@ def out(row: Any, now: datetime) -> RoundOut:  # noqa: ANN401 - as above
 #: Rounds as `out` needs them: seeds and salts are not even read.
 _SHOWN = sa.select(*[column for column in _COLUMNS if column.name not in {"salt", "seed_sealed", "seed"}])
 #: Rounds of some schools; a draft is nobody's business but those who prepare it.
-ROUNDS = Paged(
-    _SHOWN.where(within_orgs(Round.school_id), Round.state != "draft"), key=[Round.id], row=lambda row: _Row(row)
-)
-DRAFTS = Paged(_SHOWN.where(within_orgs(Round.school_id)), key=[Round.id], row=lambda row: _Row(row))
+ROUNDS = Paged(_SHOWN.where(within_orgs(Round.school_id), Round.state != "draft"), key=[Round.id], row=_Row)
+DRAFTS = Paged(_SHOWN.where(within_orgs(Round.school_id)), key=[Round.id], row=_Row)
 
 
-class _Row:
-    """A driver's record read by attribute."""
-
-    __slots__ = ("_record",)
-
-    def __init__(self, record: Mapping[str, Any]) -> None:
-        self._record = record
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a column's value
-        return self._record[name]
-
-
-async def read(connection: AsyncConnection, round_id: UUID, *, orgs: frozenset[UUID] | None) -> Any:  # noqa: ANN401 - a row
+async def read(connection: AsyncConnection, round_id: UUID, *, orgs: frozenset[UUID] | None) -> AnyRow:
     """A round that is no draft and of one of these schools; not there and not yours look the same."""
     found = _SHOWN.where(Round.id == round_id, within_orgs(Round.school_id), Round.state != "draft")
     row = (await connection.execute(found, {"orgs": None if orgs is None else list(orgs)})).first()
@@ -120,7 +118,7 @@ async def read(connection: AsyncConnection, round_id: UUID, *, orgs: frozenset[U
 
 async def managed(
     session: AsyncSession | AsyncConnection, round_id: UUID, *, orgs: frozenset[UUID] | None, lock: bool = False
-) -> Any:  # noqa: ANN401 - a row
+) -> AnyRow:
     """A round of a school one runs. Locked, nobody else changes it or what hangs on it meanwhile."""
     found = sa.select(*_COLUMNS).where(Round.id == round_id, within_orgs(Round.school_id))
     if lock:
@@ -153,7 +151,7 @@ async def create(
     orgs: frozenset[UUID] | None,
     by: UUID | None,
     today: date,
-) -> Any:  # noqa: ANN401 - a row
+) -> AnyRow:
     """Prepare a round and invite every teacher of the school with the usual number of places."""
     org = (await session.execute(sa.select(Org.type, Org.identifier).where(Org.id == new.school))).first()
     if org is None or (orgs is not None and new.school not in orgs):
@@ -192,7 +190,11 @@ async def create(
     await session.flush()
     teachers = people.staff_at(new.school, today=today, roles=("teacher",)).subquery()
     invited = sa.select(
-        sa.literal(row.id, sa.Uuid()), teachers.c.person_id, sa.literal(soft), sa.literal(hard), sa.literal([], Offer.grades.type)
+        sa.literal(row.id, sa.Uuid()),
+        teachers.c.person_id,
+        sa.literal(soft),
+        sa.literal(hard),
+        sa.literal([], Offer.grades.type),
     )
     await session.execute(
         sa.insert(Offer).from_select(["round_id", "mentor_id", "soft_cap", "hard_cap", "grades"], invited)
@@ -224,7 +226,7 @@ async def change(
     orgs: frozenset[UUID] | None,
     by: UUID | None,
     now: datetime,
-) -> Any:  # noqa: ANN401 - a row
+) -> AnyRow:
     """Another title or other times. What has opened stays open from then; what a run has seen stays as it is."""
     row = await managed(session, round_id, orgs=orgs, lock=True)
     if row.version != asked.version:
@@ -241,9 +243,7 @@ async def change(
     if errors := _wrong_times(opens_at, closes_at):
         raise ProblemError("invalid", errors=errors)
     values = {"title": asked.title or row.title, "opens_at": opens_at, "closes_at": closes_at}
-    await session.execute(
-        sa.update(Round).where(Round.id == round_id).values(**values, version=Round.version + 1)
-    )
+    await session.execute(sa.update(Round).where(Round.id == round_id).values(**values, version=Round.version + 1))
     details = {"opens_at": str(opens_at), "closes_at": str(closes_at)}
     await audit.record(
         session, action="mentor.round_changed", actor=_actor(by), subject=f"round:{round_id}", details=details
@@ -260,7 +260,7 @@ async def announce(
     now: datetime,
     keys: Sealer,
     seed: str | None = None,
-) -> Any:  # noqa: ANN401 - a row
+) -> AnyRow:
     """Fix the lottery and show its hash. From here on nobody, the school included, can choose the numbers."""
     row = await managed(session, round_id, orgs=orgs, lock=True)
     if row.state != "draft":
@@ -272,9 +272,7 @@ async def announce(
     seed = seed or lottery.new_seed()
     sealed = keys.encrypt(district.slug, seed.encode(), context=SEED + str(round_id).encode())
     values = {"state": "choosing", "seed_hash": lottery.commitment(seed), "seed_sealed": sealed}
-    await session.execute(
-        sa.update(Round).where(Round.id == round_id).values(**values, version=Round.version + 1)
-    )
+    await session.execute(sa.update(Round).where(Round.id == round_id).values(**values, version=Round.version + 1))
     details = {"seed_hash": values["seed_hash"]}
     await audit.record(
         session, action="mentor.round_announced", actor=_actor(by), subject=f"round:{round_id}", details=details
@@ -282,7 +280,7 @@ async def announce(
     return await managed(session, round_id, orgs=None)
 
 
-def open_seed(row: Any, *, district: District, keys: Sealer) -> str:  # noqa: ANN401 - a row
+def open_seed(row: AnyRow, *, district: District, keys: Sealer) -> str:
     """The seed, which must be the one that was announced."""
     seed: str | None = row.seed
     if seed is None:

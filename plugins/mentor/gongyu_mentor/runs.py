@@ -17,7 +17,7 @@ from gongyu.web import ProblemError
 from gongyu_mentor.explanations import Explanation, Position, Refusal, explain, reason, refusal_reason
 from gongyu_mentor.figures import Figures, figures
 from gongyu_mentor.matching import NOBODY, Result, solve
-from gongyu_mentor.models import Round, Run
+from gongyu_mentor.models import AnyRow, Round, Run
 from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse, stage
 from gongyu_mentor.schemas import Competing, Moved, Refused, RunFigures, RunOut, WhatIfEdit, WhatIfOut, Why
 from gongyu_mentor.shortage import Shortage
@@ -83,7 +83,7 @@ async def _not_closed(session: AsyncSession, round_id: UUID, now: datetime) -> P
 
 async def keep_run(
     session: AsyncSession,
-    row: Any,  # noqa: ANN401 - a row of the round
+    row: AnyRow,
     frozen: Frozen,
     result: Result,
     told: Sequence[Explanation],
@@ -92,8 +92,9 @@ async def keep_run(
     number: int,
     by: UUID | None,
     now: datetime,
+    written: bool = True,
 ) -> RunOut:
-    """Write a run down, once; the application's role cannot change it."""
+    """Write a run down, once; the application's role cannot change it. A preview is only worked out."""
     made = {
         "id": new_id(),
         "round_id": row.id,
@@ -106,7 +107,8 @@ async def keep_run(
         "made_by": by,
         "made_at": now,
     }
-    await session.execute(sa.insert(Run), made)
+    if written:
+        await session.execute(sa.insert(Run), made)
     return _of(made)
 
 
@@ -156,8 +158,8 @@ def figures_out(kept: Mapping[str, Any]) -> RunFigures:
     return RunFigures(**{name: value for name, value in kept.items() if name != "loads"})
 
 
-def run_out(row: Any) -> RunOut:  # noqa: ANN401 - a row
-    return _of(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+def run_out(row: AnyRow) -> RunOut:
+    return _of(row._asdict())
 
 
 def _of(row: Mapping[str, Any]) -> RunOut:
@@ -179,7 +181,7 @@ def _of(row: Mapping[str, Any]) -> RunOut:
     )
 
 
-async def read_run(connection: AsyncConnection | AsyncSession, *, round_id: UUID, run: UUID) -> Any:  # noqa: ANN401 - a row
+async def read_run(connection: AsyncConnection | AsyncSession, *, round_id: UUID, run: UUID) -> AnyRow:
     found = sa.select(*Run.__table__.columns).where(Run.id == run, Run.round_id == round_id)
     row = (await connection.execute(found)).first()
     if row is None:
@@ -201,7 +203,9 @@ def why_out(kept: Sequence[Any], language: Language) -> Why:
         refusal = Refusal(0, said, Position(*position) if position else None)
         texts.append((UUID(mentor), said, refusal_reason(refusal)))
     told = Explanation(code, 0, choices, [])
-    return Why(code, reason(told).pick(language), [Refused(who, said, text.pick(language)) for who, said, text in texts])
+    return Why(
+        code, reason(told).pick(language), [Refused(who, said, text.pick(language)) for who, said, text in texts]
+    )
 
 
 async def what_if(

@@ -88,7 +88,8 @@ class RoundOut(Struct, frozen=True, kw_only=True):
 
 class LotteryOut(Struct, frozen=True, kw_only=True):
     """How anybody can check the draw: SHA-256(seed) is `seed_hash`, and a student's number is
-    HMAC-SHA256(seed, "round|student"), smallest first."""
+    HMAC-SHA256(seed, "round|student"), smallest first.
+    """
 
     round: UUID
     seed_hash: str | None
@@ -143,7 +144,8 @@ class OfferOut(Struct, frozen=True, kw_only=True):
 
 class Choices(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A student's mentors, best first. `keep`: rather go on with the present mentor, if that one wants to as well.
-    With `version`, only if nothing was filed since it was read."""
+    With `version`, only if nothing was filed since it was read.
+    """
 
     choices: Annotated[list[UUID], Meta(max_length=20)]
     keep: bool = False

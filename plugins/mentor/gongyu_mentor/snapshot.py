@@ -5,6 +5,7 @@ Care categories come in here and nowhere go out: they end as a set of numbers in
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -13,13 +14,14 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gongyu.access.relations import holds
 from gongyu.people.models import CareCategory, Demographics, Guardianship
 from gongyu_mentor import lottery, people
 from gongyu_mentor.favours import most_stars
 from gongyu_mentor.matching import CONTINUING, INELIGIBLE, NOBODY, REST, Snapshot, pack
-from gongyu_mentor.models import Assignment, Favour, Offer, Pin, Preference
+from gongyu_mentor.models import AnyRow, Assignment, Favour, Offer, Pin, Preference
 
 __all__ = ["Frozen", "fingerprint", "freeze"]
 
@@ -41,7 +43,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
 
 async def freeze(
     session: AsyncSession,
-    row: Any,  # noqa: ANN401 - a row of the round
+    row: AnyRow,
     *,
     seed: str,
     today: date,
@@ -103,10 +105,10 @@ async def freeze(
     ]
     kept = [NOBODY] * len(students)
     if continuing:
-        for student, name in enumerate(students):
-            mentor = present[student]
-            if filed.get(name, ([], False))[1] and (mentor, student) in held_on and mentors[mentor] in offers:
-                kept[student] = mentor
+        for number, name in enumerate(students):
+            going_on = present[number]
+            if filed.get(name, ([], False))[1] and (going_on, number) in held_on and mentors[going_on] in offers:
+                kept[number] = going_on
     for student_id, mentor_id in pins.items():
         if student_id in student_at:
             kept[student_at[student_id]] = mentor_at[mentor_id]
@@ -131,7 +133,8 @@ async def freeze(
 def fingerprint(frozen: Frozen, *, salt: bytes) -> str:
     """SHA-256 of everything the run depends on, the lottery included; salted, see `Round.salt`."""
     snapshot = frozen.snapshot
-    content = [
+    eligible = None if snapshot.eligible is None else [sorted(allowed) for allowed in snapshot.eligible]
+    content: list[Any] = [
         [str(name) for name in frozen.students],
         [str(name) for name in frozen.mentors],
         snapshot.preferences,
@@ -143,19 +146,24 @@ def fingerprint(frozen: Frozen, *, salt: bytes) -> str:
         snapshot.reserves,
         sorted(snapshot.group),
         snapshot.kept,
-        snapshot.eligible and [sorted(allowed) for allowed in snapshot.eligible],
+        eligible,
     ]
     return sha256(salt + msgspec.json.encode(content)).hexdigest()
 
 
 async def _pairs(
-    session: AsyncSession, student: Any, mentor: Any, where: sa.ColumnElement[bool]  # noqa: ANN401 - columns
+    session: AsyncSession,
+    student: InstrumentedAttribute[UUID],
+    mentor: InstrumentedAttribute[UUID],
+    where: sa.ColumnElement[bool],
 ) -> dict[UUID, UUID]:
     return dict((await session.execute(sa.select(student, mentor).where(where))).tuples())
 
 
 async def _filed(
-    session: AsyncSession, row: Any, refiled: Mapping[UUID, Sequence[UUID]]  # noqa: ANN401 - a row
+    session: AsyncSession,
+    row: AnyRow,
+    refiled: Mapping[UUID, Sequence[UUID]],
 ) -> dict[UUID, tuple[Sequence[UUID], bool]]:
     columns = sa.select(Preference.student_id, Preference.choices, Preference.keep)
     found = await session.execute(columns.where(Preference.round_id == row.id))
@@ -165,7 +173,7 @@ async def _filed(
 
 async def _favours(
     session: AsyncSession,
-    row: Any,  # noqa: ANN401 - a row
+    row: AnyRow,
     wishes: Sequence[Sequence[int]],
     student_at: Mapping[UUID, int],
     mentor_at: Mapping[UUID, int],
@@ -194,7 +202,7 @@ async def _eligible(
     offers: Mapping[UUID, Offer],
     *,
     today: date,
-) -> list[frozenset[int]] | None:
+) -> list[AbstractSet[int]] | None:
     """Whom the rules allow: the mentor's grades, the sex a dormitory asks for, and never one's own child."""
     relatives = sa.select(Guardianship.student_id, Guardianship.guardian_id).where(
         Guardianship.guardian_id.in_(mentors), holds(Guardianship, today)
@@ -204,7 +212,7 @@ async def _eligible(
     if not limited and not family:
         return None
     allowed: dict[tuple[Any, Any], frozenset[int]] = {}
-    eligible = []
+    eligible: list[AbstractSet[int]] = []
     children = {student for student, _ in family}
     for student in students:
         sort = (student.grade, student.sex)
@@ -223,11 +231,9 @@ async def _eligible(
     return eligible
 
 
-async def _group(session: AsyncSession, row: Any, *, today: date) -> list[UUID]:  # noqa: ANN401 - a row
+async def _group(session: AsyncSession, row: AnyRow, *, today: date) -> list[UUID]:
     found = (
-        sa.select(CareCategory.student_id)
-        .distinct()
-        .where(holds(CareCategory, today), CareCategory.value.not_in(_NOT))  # type: ignore[arg-type]  # it has the same period
+        sa.select(CareCategory.student_id).distinct().where(holds(CareCategory, today), CareCategory.value.not_in(_NOT))  # type: ignore[arg-type]  # it has the same period
     )
     if row.care_categories:
         found = found.where(CareCategory.category.in_(row.care_categories))
@@ -235,7 +241,7 @@ async def _group(session: AsyncSession, row: Any, *, today: date) -> list[UUID]:
 
 
 def _seats(
-    row: Any,  # noqa: ANN401 - a row
+    row: AnyRow,
     offers: Sequence[Offer | None],
     outside: Sequence[int],
     group: frozenset[int],

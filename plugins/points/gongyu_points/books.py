@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.database.errors import meaning_of
 from gongyu.database.model import new_id
@@ -29,6 +29,7 @@ __all__ = [
     "entry_id",
     "fingerprint",
     "post",
+    "read",
     "refusal",
     "run",
 ]
@@ -86,10 +87,14 @@ def fingerprint(actor: UUID | None, request: object) -> bytes:
     return hashlib.sha256(msgspec.json.encode([actor, request], order="sorted")).digest()
 
 
-async def run(session: AsyncSession, sql: str, *values: object) -> Sequence[sa.Row[Any]]:
-    """SQL of ours: `{s}` stands for the district's schema, `$1` for a value."""
+async def run(session: AsyncSession, sql: str, *values: object) -> Sequence[Any]:
+    """SQL of ours in a unit of work: `{s}` stands for the district's schema, `$1` for a value."""
     district: District = session.info["district"]
-    connection = await session.connection()
+    return await read(await session.connection(), district, sql, *values)
+
+
+async def read(connection: AsyncConnection, district: District, sql: str, *values: object) -> Sequence[Any]:
+    """The same on a connection for reading."""
     found = await connection.exec_driver_sql(sql.replace("{s}", f'"{district.schema}"'), values)
     return found.all() if found.returns_rows else []
 

@@ -1,12 +1,16 @@
 """Points: everything this plugin contributes, on one page."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
+import click
 import msgspec
 import sqlalchemy as sa
+from litestar.handlers import HTTPRouteHandler
 
-from gongyu.plugin import Capability, Context, Event, PluginInfo, Text, hookimpl
-from gongyu_points import giving, reasons
+from gongyu.people.rights.contract import Erased, PersonPart
+from gongyu.plugin import Capability, Context, DemoLine, Event, Permission, PluginInfo, Text, hookimpl
+from gongyu_points import api, demo, giving, personal, reasons
 from gongyu_points.events import PointsAwarded, PointsRedeemed, PointsReversed
 from gongyu_points.models import Base
 from gongyu_points.settings import PointsSettings
@@ -32,6 +36,40 @@ def tables() -> sa.MetaData:
 
 
 @hookimpl
+def permissions() -> Sequence[Permission]:
+    school = ("principal", "siteAdministrator", "districtAdministrator")
+    everybody = ("student", "guardian", "teacher", *school)
+    return [
+        Permission("points.award.give", Text(zh="发放积分", en="Give points"), ("teacher", *school)),
+        Permission("points.entry.reverse", Text(zh="冲正分录", en="Reverse entries"), school),
+        Permission("points.redemption.make", Text(zh="兑换积分", en="Spend points"), ("student", "teacher", *school)),
+        Permission("points.shop.serve", Text(zh="收银", en="Serve at the till"), ("siteAdministrator",)),
+        Permission(
+            "points.statement.read",
+            Text(zh="看本人、子女、所教学生的积分", en="See one's own pupils' points"),
+            everybody,
+        ),
+        Permission("points.statement.oversee", Text(zh="看全校学生的积分", en="See all points of a school"), school),
+        Permission(
+            "points.term.manage", Text(zh="管理学期与事由", en="Manage terms and reasons"), ("districtAdministrator",)
+        ),
+        Permission("points.audit.read", Text(zh="核算账目", en="Audit the books"), ("districtAdministrator",)),
+    ]
+
+
+@hookimpl
+def routes() -> Sequence[HTTPRouteHandler]:
+    return api.ROUTES
+
+
+@hookimpl
+def commands() -> Sequence[click.Command]:
+    from gongyu_points import commands as own  # noqa: PLC0415 - the server never needs the command line
+
+    return [own.audit, own.term]
+
+
+@hookimpl
 def event_types() -> Sequence[type[Event]]:
     return [PointsAwarded, PointsRedeemed, PointsReversed]
 
@@ -45,3 +83,18 @@ def capabilities() -> Sequence[Capability]:
 @hookimpl
 async def plugin_enabled(context: Context) -> None:
     await reasons.begin(context.session)
+
+
+@hookimpl
+async def demo_played(context: Context) -> Sequence[DemoLine]:
+    return await demo.play(context)
+
+
+@hookimpl
+async def person_data(context: Context, person: UUID) -> Sequence[PersonPart]:
+    return await personal.copy_of(context, person=person)
+
+
+@hookimpl
+async def person_erased(context: Context, person: UUID) -> Sequence[Erased]:
+    return await personal.erase(context, person=person)

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.database.model import new_id
-from gongyu_points.books import run
+from gongyu.plugin import District
+from gongyu_points.books import read, run
 from gongyu_points.schemas import NewReason, ReasonOut
 
 __all__ = ["all_reasons", "begin", "put"]
@@ -44,8 +45,10 @@ async def begin(session: AsyncSession) -> None:
         await run(session, _PUT + "NOTHING", *_values(reason))
 
 
-async def all_reasons(session: AsyncSession) -> list[ReasonOut]:
-    rows = await run(session, "SELECT code, zh, en, dimension, active FROM {s}.points_reason ORDER BY dimension, code")
+async def all_reasons(connection: AsyncConnection, district: District) -> list[ReasonOut]:
+    rows = await read(
+        connection, district, "SELECT code, zh, en, dimension, active FROM {s}.points_reason ORDER BY dimension, code"
+    )
     return [ReasonOut(*row) for row in rows]
 
 

@@ -121,7 +121,7 @@ async def test_undo_ends_after_minutes_and_an_officer_remains(scene: "Scene") ->
     [
         ({"at_term_end": "expire"}, 0, 3000),
         ({"at_term_end": "carry"}, 15, 2985),
-        ({"at_term_end": "share", "carry_percent": 40}, 7, 2993),
+        ({"at_term_end": "share", "carry_percent": 50}, 8, 2992),
     ],
 )
 async def test_closing_follows_the_policy_once(

@@ -158,6 +158,7 @@ async def _recognise(work: Comparison, unmatched: list[Person], loose: list[Row]
         rest = [record for record in rest if record.sourced_id not in held]
         for record, row_id in await _by_family(work, rest, rows):
             take(record, row_id)
+        held |= _families(work, rest, held)
     loose[:] = rows.values()
     return held
 
@@ -231,6 +232,14 @@ async def _by_family(work: Comparison, records: list[Person], rows: Mapping[UUID
             taken.add(candidates[0])
             found.append((record, candidates[0]))
     return found
+
+
+def _families(work: Comparison, records: list[Person], held: Mapping[str, UUID]) -> dict[str, UUID]:
+    """Whose children are all held back waits with them."""
+    free = {tie.guardian for tie in work.roster.guardianships if tie.student not in held}
+    waiting = {tie.guardian: held[tie.student] for tie in work.roster.guardianships if tie.student in held}
+    unknown = {record.sourced_id for record in records} - work.plan.ids["person"].keys() - free
+    return {key: id_ for key, id_ in waiting.items() if key in unknown}
 
 
 async def _similar(work: Comparison, records: list[Person], rows: Mapping[UUID, Row]) -> dict[str, UUID]:

@@ -10,17 +10,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from gongyu.districts.registry import DistrictState
 from gongyu.events.models import EventRow
 from gongyu.host import Host, load_host
 from gongyu.people.importing.plan import Plan
 from gongyu.people.importing.service import ImportReport, import_roster, plan_roster
-from gongyu.people.models import Enrolment, Guardianship, Membership, Person
+from gongyu.people.models import ClassGroup, Enrolment, Guardianship, Membership, Org, Person
+from gongyu.people.roster.identity import check_character
 from gongyu.platform import Platform
 from gongyu.testing.plugin import MakeDistrict
 
 Rows = Sequence[Sequence[str]]
+
+# Of a region that does not exist.
+PUPILS_NUMBER, FATHERS_NUMBER = (first + check_character(first) for first in ("99000020180101009", "99000019880101005"))
+FATHERS_PHONE = "13800001234"
 
 FILES: Mapping[str, str] = {
     "orgs": "name type identifier parentSourcedId",
@@ -45,9 +51,9 @@ SMALL: Mapping[str, Rows] = {
         ("c3", "一年级1班", "1", "x", "", "homeroom", "s2", "t1"),
     ],
     "users": [
-        ("p1", "true", "p1", "小明", "王", "G420101", "", "", "g1,g2", "110101201801010099", "father,mother"),
+        ("p1", "true", "p1", "小明", "王", "G420101", "", "", "g1,g2", PUPILS_NUMBER, "father,mother"),
         ("p2", "true", "p2", "小红", "王", "G420102", "", "", "g1", "", "father"),
-        ("g1", "true", "g1", "大明", "王", "", "", "13800001234", "", "110101198801010056", ""),
+        ("g1", "true", "g1", "大明", "王", "", "", FATHERS_PHONE, "", FATHERS_NUMBER, ""),
         ("g2", "true", "g2", "秀英", "李", "", "", "", "", "", ""),
         ("t1", "true", "t1", "老师", "张", "", "zhang@example.org", "", "", "", ""),
     ],
@@ -95,15 +101,41 @@ def write(tmp_path: Path) -> Write:
     return make
 
 
-def without(name: str, *keys: str) -> list[Sequence[str]]:
+def _without(name: str, *keys: str) -> list[Sequence[str]]:
     """A file of the small roster without some of its rows."""
     return [row for row in SMALL[name] if row[0] not in keys]
 
 
-def instead(name: str, *rows: Sequence[str]) -> list[Sequence[str]]:
+def _instead(name: str, *rows: Sequence[str]) -> list[Sequence[str]]:
     """A file of the small roster with some of its rows replaced, or new."""
     new = {row[0]: row for row in rows}
     return [*(new.pop(row[0], row) for row in SMALL[name]), *new.values()]
+
+
+@pytest.fixture
+def without() -> Callable[..., list[Sequence[str]]]:
+    return _without
+
+
+@pytest.fixture
+def instead() -> Callable[..., list[Sequence[str]]]:
+    return _instead
+
+
+@pytest.fixture
+def yesterday() -> date:
+    return YESTERDAY
+
+
+@pytest.fixture
+def today() -> date:
+    return TODAY
+
+
+@pytest.fixture
+def secrets() -> tuple[str, ...]:
+    """What must not be read anywhere but in the files."""
+    return PUPILS_NUMBER, FATHERS_NUMBER, FATHERS_PHONE
 
 
 class Town:
@@ -131,9 +163,14 @@ class Town:
         )
         return [(type_.removeprefix("people.").removesuffix(".v1"), who) for type_, who in found[after:]]
 
-    async def enrolments(self, person: str) -> list[tuple[str, date, date | None]]:
-        from gongyu.people.models import ClassGroup
+    async def tell_since(self, path: Path, **options: Any) -> list[tuple[str, str]]:
+        """Import, and answer the events of it."""
+        before = len(await self.events())
+        report = await self.load(path, **options)
+        assert report.refused is None
+        return await self.events(after=before)
 
+    async def enrolments(self, person: str) -> list[tuple[str, date, date | None]]:
         return await self.rows(  # type: ignore[return-value]  # rows of these columns
             sa.select(ClassGroup.title, Enrolment.begins_on, Enrolment.ends_on)
             .join(ClassGroup, ClassGroup.id == Enrolment.class_id)
@@ -143,8 +180,6 @@ class Town:
         )
 
     async def memberships(self, person: str) -> list[tuple[Any, ...]]:
-        from gongyu.people.models import Org
-
         return await self.rows(
             sa.select(Membership.role, Org.name, Membership.begins_on, Membership.ends_on)
             .join(Org, Org.id == Membership.org_id)
@@ -154,7 +189,7 @@ class Town:
         )
 
     async def guardians(self, student: str) -> list[tuple[Any, ...]]:
-        child = sa.orm.aliased(Person)
+        child = aliased(Person)
         return await self.rows(
             sa.select(Person.sourced_id, Guardianship.kind, Guardianship.begins_on, Guardianship.ends_on)
             .join(Guardianship, Guardianship.guardian_id == Person.id)

@@ -86,6 +86,8 @@ async def test_consent_is_one_step_to_give_and_one_to_take_back(door: Door) -> N
     assert before["diary.photos"]["text"] == "Photos for the diary."
     given = await door.child("mother", "POST", "/consents", json=YES)
     assert (given.status_code, given.json()["allowed"]) == (201, True)
+    after = {one["purpose"]: one["allowed"] for one in (await door.child("mother", "GET", "/consents")).json()}
+    assert after == {"core.schooling": True, "core.care": True, "core.public_mention": False, "diary.photos": True}
     taken = await door.child("father", "POST", "/consents", json=YES | {"word": "withdrawn"})
     assert (taken.json()["allowed"], [said["word"] for said in taken.json()["history"]]) == (
         False,

@@ -1,0 +1,105 @@
+"""Consents and requests on the wire."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from gongyu.people.rights.consent import Word
+
+__all__ = [
+    "ConsentOut",
+    "NewDecision",
+    "NewRequest",
+    "NewWord",
+    "OutcomeOut",
+    "RequestLine",
+    "RequestOut",
+    "SaidOut",
+]
+
+
+class SaidOut(msgspec.Struct, frozen=True):
+    """One word about a purpose, as it was written down."""
+
+    version: int
+    word: Word
+    capacity: str
+    said_by: UUID | None
+    channel: str
+    at: datetime
+
+
+class ConsentOut(msgspec.Struct, frozen=True):
+    """One purpose, its text, and how things stand with it. `renew`: the person has turned 14 and is to be asked."""
+
+    purpose: str
+    title: str
+    text: str
+    version: int
+    sensitive: bool
+    state: str
+    allowed: bool
+    ground: str
+    renew: bool
+    speaks: str
+    history: list[SaidOut]
+
+
+class NewWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A yes, a no or a withdrawal, to one purpose alone; `version` is that of the text one has read."""
+
+    purpose: Annotated[str, msgspec.Meta(max_length=200, examples=["core.public_mention"])]
+    version: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, examples=[1])]
+    word: Annotated[Word, msgspec.Meta(examples=["given"])]
+
+
+class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is wrong and what is right, or what is to be erased, in one's own words."""
+
+    wish: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, examples=["出生日期应为 2014-03-02。"])]
+
+
+class RequestOut(msgspec.Struct, frozen=True):
+    """A request and its answer; `due_on` is the last day to answer it."""
+
+    id: UUID
+    kind: str
+    person: UUID
+    asked_as: str
+    asked_at: datetime
+    due_on: date
+    wish: str | None
+    state: str
+    decided_at: datetime | None
+    reason: str | None
+    outcome: list["OutcomeOut"] | None
+
+
+class OutcomeOut(msgspec.Struct, frozen=True):
+    """What an erasure did to one kind of data; `kept` says by which law it stays, and is null for what is gone."""
+
+    what: str
+    rows: int
+    kept: str | None
+    until: date | None
+
+
+class RequestLine(msgspec.Struct, frozen=True):
+    """A request in the list of those who answer; the words are in the request itself, whose reading is audited."""
+
+    id: UUID
+    kind: str
+    person: UUID
+    asked_as: str
+    asked_at: datetime
+    due_on: date
+    state: str
+
+
+class NewDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer, with its reason in writing."""
+
+    accept: bool
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, examples=["已在学籍系统中更正。"])]

@@ -1,0 +1,139 @@
+"""A roster over HTTP: uploaded, planned and applied by a process of its own, watched and questioned meanwhile."""
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from openpyxl import load_workbook
+
+from gongyu.access.tokens import create_token
+from gongyu.people.models import Membership, Org, Person, RosterImport
+from gongyu.web.app import create_app
+
+
+@pytest.fixture
+async def client(town: Any) -> AsyncGenerator[httpx.AsyncClient]:
+    async with town.platform.database.work(town.state.district) as session:
+        root = (await session.execute(sa.select(Org.id))).scalar_one()
+        [person] = (await session.execute(sa.insert(Person).values(name="管理员").returning(Person.id))).scalars()
+        row = {"person_id": person, "org_id": root, "role": "districtAdministrator", "begins_on": datetime(2020, 1, 1)}  # noqa: DTZ001 - a day
+        await session.execute(sa.insert(Membership).values(row))
+        expires = datetime.now(UTC) + timedelta(days=1)
+        token = await create_token(session, person=person, name="test", scopes=["*"], expires_at=expires)
+    transport = httpx.ASGITransport(app=create_app(town.platform))
+    headers = {"authorization": f"Bearer {token}", "accept-language": "en"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://test/api/v1/ezhou/roster", headers=headers
+    ) as made:
+        yield made
+
+
+def _zip(folder: Path) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+    return out.getvalue()
+
+
+async def _until(client: httpx.AsyncClient, id_: str, *states: str) -> dict[str, Any]:
+    for _ in range(200):
+        found: dict[str, Any] = (await client.get(f"/imports/{id_}")).json()
+        if found["state"] in states:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(found)
+
+
+async def _upload(client: httpx.AsyncClient, content: bytes, name: str = "roster.zip") -> dict[str, Any]:
+    answer = await client.post("/imports", params={"file": name}, content=content)
+    assert answer.status_code == 202, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_roster_goes_from_upload_to_applied(client: httpx.AsyncClient, town: Any, write: Any) -> None:
+    began = await _upload(client, _zip(write()))
+    assert began["state"] == "running"
+    planned = await _until(client, began["id"], "planned", "failed")
+    assert (planned["state"], planned["dialect"]) == ("planned", "oneroster-1.2")
+    assert {one["kind"]: one["added"] for one in planned["changes"]}["person"] == 5
+    assert await town.rows(sa.select(sa.func.count()).select_from(Person)) == [(1,)]
+    answer = await client.post(f"/imports/{began['id']}/apply", json={})
+    assert answer.status_code == 202, answer.text
+    applied = await _until(client, began["id"], "applied", "refused", "failed")
+    assert (applied["state"], applied["reason"]) == ("applied", None)
+    assert await town.rows(sa.select(sa.func.count()).select_from(Person)) == [(6,)]
+    assert (await client.post(f"/imports/{began['id']}/apply", json={})).status_code == 409
+    listed = (await client.get("/imports")).json()
+    assert [one["id"] for one in listed["items"]] == [began["id"]]
+    await asyncio.sleep(0.3)
+    assert not [*(town.platform.config.data / "uploads").iterdir()]
+
+
+async def test_findings_are_read_in_pages_and_as_a_workbook(
+    client: httpx.AsyncClient, write: Any, instead: Any
+) -> None:
+    wrong = [("x1", "nobody", "primary", "student", "", "", "s1"), ("x2", "p1", "primary", "teacher", "", "", "s9")]
+    began = await _upload(client, _zip(write(roles=instead("roles", *wrong))))
+    await _until(client, began["id"], "planned")
+    first = (await client.get(f"/imports/{began['id']}/findings", params={"limit": 1})).json()
+    second = (await client.get(f"/imports/{began['id']}/findings", params={"limit": 1, "cursor": first["next"]})).json()
+    codes = [page["items"][0]["code"] for page in (first, second)]
+    assert (codes, second["next"]) == (["reference_unknown"] * 2, None)
+    assert (await client.get(f"/imports/{began['id']}/findings", params={"cursor": "-1"})).status_code == 400
+    book = load_workbook(io.BytesIO((await client.get(f"/imports/{began['id']}/findings.xlsx")).content))
+    assert [row[1] for row in book.worksheets[0].iter_rows(min_row=2, values_only=True)] == codes
+
+
+async def test_what_is_no_roster_is_refused_with_a_reason(client: httpx.AsyncClient, town: Any) -> None:
+    began = await _upload(client, b"nothing", name="../../etc/passwd\0.txt")
+    refused = await _until(client, began["id"], "refused", "failed", "planned")
+    assert (refused["state"], refused["file"]) == ("refused", "passwd.txt")
+    assert refused["reason"] == "there is no roster to import; nothing was changed"
+    assert town.platform.config.data in Path(town.platform.config.data / "uploads" / began["id"]).parents
+
+
+async def test_interrupted_import_is_seen_and_started_again(client: httpx.AsyncClient, town: Any, write: Any) -> None:
+    began = await _upload(client, _zip(write()))
+    busy = await client.post("/imports", params={"file": "b.zip"}, content=b"x")
+    assert busy.status_code == 409
+    await _until(client, began["id"], "planned")
+    silent = {"state": "running", "seen_at": datetime.now(UTC) - timedelta(minutes=2)}
+    async with town.platform.database.work(town.state.district) as session:
+        await session.execute(sa.update(RosterImport).values(silent))
+    assert (await client.get(f"/imports/{began['id']}")).json()["state"] == "interrupted"
+    assert (await client.post(f"/imports/{began['id']}/apply", json={})).status_code == 202
+    assert (await _until(client, began["id"], "applied", "failed"))["state"] == "applied"
+
+
+async def test_too_large_an_upload_leaves_nothing(
+    client: httpx.AsyncClient, town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gongyu.web import roster_routes  # noqa: PLC0415 - only here
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        for _ in range(3 + roster_routes.MAX_UPLOAD // 2**24):
+            yield bytes(2**24)
+
+    answer = await client.post("/imports", params={"file": "big.zip"}, content=pieces())
+    assert answer.status_code == 413
+    assert not [*(town.platform.config.data / "uploads").iterdir()]
+    assert await town.rows(sa.select(RosterImport.id)) == []
+
+
+async def test_nobody_else_may(client: httpx.AsyncClient) -> None:
+    del client.headers["authorization"]
+    for method, path in (
+        ("GET", "/imports"),
+        ("POST", "/imports?file=x"),
+        ("GET", f"/imports/{'0' * 8}-0000-0000-0000-{'0' * 12}"),
+    ):
+        assert (await client.request(method, path)).status_code == 401

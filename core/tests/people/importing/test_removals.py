@@ -1,0 +1,54 @@
+"""A source that lost half its file must not empty a district unseen."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gongyu.people.importing.plan import RemovalLimit
+from gongyu.people.models import Person, RosterImport
+
+
+@pytest.fixture
+def crowd() -> Any:
+    """The small roster with forty more pupils of one class; `but` without some of them."""
+
+    def make(write: Any, instead: Any, *, but: int = 0) -> Any:
+        pupils = [f"x{number:02}" for number in range(but, 40)]
+        return write(
+            users=instead("users", *((key, "true", key, key, "赵", "", "", "", "", "", "") for key in pupils)),
+            roles=instead("roles", *((f"r{key}", key, "primary", "student", "", "", "s1") for key in pupils)),
+            enrollments=instead(
+                "enrollments", *((f"e{key}", "c2", "s1", key, "student", "true", "", "") for key in pupils)
+            ),
+        )
+
+    return make
+
+
+async def test_many_removals_need_the_exact_number(town: Any, write: Any, instead: Any, crowd: Any) -> None:
+    await town.load(crowd(write, instead))
+    before = await town.events()
+    half = crowd(write, instead, but=25)
+    refused = await town.load(half)
+    assert (refused.confirmation_needed, refused.removals, refused.refused is not None) == (True, 25, True)
+    wrong = await town.load(half, confirm_removals=24)
+    assert wrong.refused is not None
+    assert await town.events() == before
+    assert await town.rows(sa.select(sa.func.count()).where(Person.ended_on.is_not(None))) == [(0,)]
+    right = await town.load(half, confirm_removals=25)
+    assert (right.refused, right.events) == (None, 25)
+    states = sa.select(RosterImport.state).order_by(RosterImport.id)
+    assert await town.rows(states) == [("applied",), ("refused",), ("refused",), ("applied",)]
+
+
+async def test_few_removals_go_through(town: Any, write: Any, instead: Any, crowd: Any) -> None:
+    await town.load(crowd(write, instead))
+    assert (await town.load(crowd(write, instead, but=19))).refused is None
+
+
+def test_limit_is_a_share_and_a_number() -> None:
+    limit = RemovalLimit()
+    assert [limit.exceeded(removed=removed, current=current) for removed, current in (
+        (19, 20), (20, 200), (21, 200), (20, 199), (1000, 20_000),
+    )] == [False, False, True, True, False]  # fmt: skip

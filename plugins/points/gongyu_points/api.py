@@ -1,0 +1,276 @@
+"""Points over HTTP: thin handlers.
+
+What moves points takes its key in the body: it becomes the entry's own id and never expires. An `Idempotency-Key`
+works here too, as everywhere.
+"""
+
+from datetime import date
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from litestar import get, post, put
+
+from gongyu.access import audit as audit_log
+from gongyu.access.rights import verdict
+from gongyu.events.outbox import work
+from gongyu.people.models import Membership, Org
+from gongyu.plugin import SignedIn, Text
+from gongyu.web import Call, Cursor, Limit, Page, ProblemError
+from gongyu_points import audit, giving, reasons, reversing, spending, statements, terms
+from gongyu_points.books import account_id
+from gongyu_points.schemas import (
+    AwardOut,
+    ClassOut,
+    EntryOut,
+    NewAward,
+    NewBudget,
+    NewReason,
+    NewRedemption,
+    NewReversal,
+    NewTerm,
+    PurseOut,
+    QuotaOut,
+    ReasonOut,
+    RedemptionOut,
+    ReversalOut,
+    TermOut,
+    Undo,
+)
+from gongyu_points.seeing import require_class, require_student
+from gongyu_points.settings import PointsSettings, of_schools
+
+__all__ = ["ROUTES"]
+
+GIVE = "points.award.give"
+READ = "points.statement.read"
+MANAGE = "points.term.manage"
+
+
+def _today(call: Call) -> date:
+    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
+
+
+async def _settings(call: Call) -> PointsSettings | None:
+    """Those of the caller's school, where it has its own."""
+    schools = of_schools(call.state)
+    if not schools:
+        return None
+    orgs = {membership.org for membership in call.principal.memberships}
+    found = await (await call.session()).scalars(sa.select(Org.identifier).where(Org.id.in_(orgs)))
+    return next((schools[one] for one in sorted(filter(None, found)) if one in schools), None)
+
+
+@get(
+    "/reasons",
+    permission=SignedIn("words, the same for everybody"),
+    operation_id="points_list_reasons",
+    title=Text(zh="列出发放事由", en="List what points are given for"),
+)
+async def list_reasons(call: Call) -> list[ReasonOut]:
+    return await reasons.all_reasons(await call.db(), call.district)
+
+
+@put(
+    "/reasons",
+    permission=MANAGE,
+    operation_id="points_put_reason",
+    title=Text(zh="添加、修改或停用事由", en="Add, change or retire a reason"),
+)
+async def put_reason(call: Call, data: NewReason) -> ReasonOut:
+    return await reasons.put(await call.session(), reason=data)
+
+
+@get(
+    "/quota",
+    permission=GIVE,
+    operation_id="points_read_quota",
+    title=Text(zh="我还能发多少", en="What I may still give"),
+)
+async def read_quota(call: Call) -> QuotaOut:
+    return await statements.quota(await call.db(), call.district, giver=call.principal.person)
+
+
+@get(
+    "/quota/statement",
+    permission=GIVE,
+    operation_id="points_list_given",
+    title=Text(zh="我这个学期发放的明细", en="What I gave this term"),
+)
+async def list_given(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[EntryOut]:
+    mine = await statements.quota(await call.db(), call.district, giver=call.principal.person)
+    account = account_id("quota", owner=call.principal.person, term=mine.term)
+    return await statements.STATEMENT.page(call, limit=limit, cursor=cursor, account=account)
+
+
+@post(
+    "/awards",
+    permission=GIVE,
+    operation_id="points_give",
+    title=Text(zh="给学生或班级发放积分", en="Give points to students or a class"),
+)
+async def give(call: Call, data: NewAward) -> AwardOut:
+    return await giving.award(
+        await call.context(), new=data, giver=call.principal, orgs=call.orgs, settings=await _settings(call)
+    )
+
+
+@post(
+    "/awards/{award:uuid}/undo",
+    permission=GIVE,
+    operation_id="points_undo",
+    title=Text(zh="在规定时间内撤销我的发放", en="Take my award back, within minutes"),
+)
+async def undo(call: Call, award: UUID, data: Undo) -> ReversalOut:
+    return await reversing.undo(await call.context(), key=data.id, operation=award, giver=call.principal.person)
+
+
+@post(
+    "/entries/{entry:uuid}/reverse",
+    permission="points.entry.reverse",
+    operation_id="points_reverse",
+    title=Text(zh="说明理由并冲正分录", en="Reverse an entry, with a reason"),
+)
+async def reverse(call: Call, entry: UUID, data: NewReversal) -> ReversalOut:
+    context = await call.context()
+    done = await reversing.reverse(context, new=data, entry=entry, officer=call.principal.person, orgs=call.orgs)
+    await audit_log.record(
+        context.session,
+        action="points.reversed",
+        actor=call.actor,
+        subject=f"entry:{entry}",
+        ground=call.verdict.ground.en if call.verdict else "",
+        details={"operation": str(done.operation)},
+    )
+    return done
+
+
+@post(
+    "/redemptions",
+    permission="points.redemption.make",
+    operation_id="points_redeem",
+    title=Text(zh="在积分超市兑换", en="Spend points at a shop"),
+)
+async def redeem(call: Call, data: NewRedemption) -> RedemptionOut:
+    if data.student != call.principal.person:
+        # Others' points are spent by whoever stands at the till of that shop.
+        till = verdict(call.principal, call.platform.host.permissions["points.shop.serve"])
+        session = await call.session()
+        if (
+            not till.covers(data.shop)
+            or await giving.eligible(session, [data.student], orgs=till.orgs, today=_today(call)) != 1
+        ):
+            raise ProblemError("not-found")
+    elif call.orgs is not None and data.shop not in call.orgs:
+        raise ProblemError("not-found")
+    return await spending.redeem(await call.context(), new=data, actor=call.principal.person)
+
+
+@get(
+    "/students/{student:uuid}/purse",
+    permission=READ,
+    operation_id="points_read_purse",
+    title=Text(zh="可用与累计积分", en="Spendable and earned points"),
+)
+async def read_purse(call: Call, student: UUID) -> PurseOut:
+    await require_student(call, student, today=_today(call))
+    return await statements.purse(await call.db(), call.district, student=student)
+
+
+@get(
+    "/students/{student:uuid}/statement",
+    permission=READ,
+    operation_id="points_list_statement",
+    title=Text(zh="学生的积分明细与逐笔余额", en="A student's entries with the balance after each"),
+)
+async def list_statement(call: Call, student: UUID, limit: Limit = 20, cursor: Cursor = None) -> Page[EntryOut]:
+    await require_student(call, student, today=_today(call))
+    return await statements.STATEMENT.page(call, limit=limit, cursor=cursor, account=account_id("purse", owner=student))
+
+
+@get(
+    "/classes/{class_id:uuid}/equity",
+    permission=READ,
+    operation_id="points_read_class",
+    title=Text(zh="班里谁还没有得到过", en="Who in a class never gets any"),
+)
+async def read_class(call: Call, class_id: UUID) -> ClassOut:
+    await require_class(call, class_id, today=_today(call))
+    return await statements.class_view(await call.db(), call.district, class_id=class_id, today=_today(call))
+
+
+@get(
+    "/terms",
+    permission=SignedIn("when points may be given"),
+    operation_id="points_list_terms",
+    title=Text(zh="列出学期", en="List the terms of the books"),
+)
+async def list_terms(call: Call) -> list[TermOut]:
+    return await statements.terms(await call.db(), call.district)
+
+
+@post(
+    "/terms",
+    permission=MANAGE,
+    operation_id="points_open_term",
+    title=Text(zh="开放学期并发放额度", en="Open a term and grant the quotas"),
+)
+async def open_term(call: Call, data: NewTerm) -> int:
+    return await terms.open_term(await call.context(), new=data, schools=of_schools(call.state))
+
+
+@post(
+    "/terms/{term:uuid}/close",
+    permission=MANAGE,
+    operation_id="points_close_term",
+    title=Text(zh="学期结账", en="Close a term"),
+)
+async def close_term(call: Call, term: UUID) -> terms.Closed:
+    return await terms.close_term(
+        lambda: work(call.platform, call.state), term=term, settings=call.settings, today=_today(call)
+    )
+
+
+@post(
+    "/budgets",
+    permission=MANAGE,
+    operation_id="points_grant_budget",
+    title=Text(zh="为活动拨付预算", en="Put points for an occasion into somebody's hands"),
+)
+async def grant_budget(call: Call, data: NewBudget) -> QuotaOut:
+    context = await call.context()
+    within = sa.select(sa.exists().where(Membership.person_id == data.holder, Membership.org_id == data.org))
+    if not (await context.session.execute(within)).scalar() or (call.orgs is not None and data.org not in call.orgs):
+        raise ProblemError("not-found")
+    await terms.grant_budget(context, new=data)
+    return await statements.quota(await context.session.connection(), call.district, giver=data.holder)
+
+
+@get(
+    "/audit",
+    permission="points.audit.read",
+    operation_id="points_audit",
+    title=Text(zh="由分录重新核算账目", en="Re-add the books from their entries"),
+)
+async def read_audit(call: Call) -> audit.Audit:
+    return await audit.audit(await call.db(), call.district)
+
+
+ROUTES = (
+    list_reasons,
+    put_reason,
+    read_quota,
+    list_given,
+    give,
+    undo,
+    reverse,
+    redeem,
+    read_purse,
+    list_statement,
+    read_class,
+    list_terms,
+    open_term,
+    close_term,
+    grant_budget,
+    read_audit,
+)

@@ -1,0 +1,54 @@
+"""One person's part of the books: their copy, and what stays when they are erased."""
+
+from typing import Final
+from uuid import UUID
+
+from gongyu.people.rights.contract import Erased, PersonPart
+from gongyu.plugin import Context, Text
+from gongyu_points.books import account_id, run
+
+__all__ = ["copy_of", "erase"]
+
+_ENTRIES: Final = """
+SELECT e.at, e.kind, CASE WHEN e.debit = $1::uuid THEN -e.points ELSE e.points END AS points,
+       coalesce(r.zh, '') AS reason, e.note
+  FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
+ WHERE $1::uuid IN (e.debit, e.credit) ORDER BY e.seq"""
+
+_GIVEN: Final = """
+SELECT e.at, e.kind, e.points, coalesce(r.zh, '') AS reason
+  FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
+ WHERE e.giver = $1::uuid ORDER BY e.seq"""
+
+_COUNT: Final = (
+    "SELECT count(*) AS n FROM {s}.points_entry WHERE giver = $1::uuid OR debit = $2::uuid OR credit = $2::uuid"
+)
+
+_LABELS: Final = {
+    "at": Text(zh="时间", en="time"),
+    "kind": Text(zh="种类", en="kind"),
+    "points": Text(zh="积分", en="points"),
+    "reason": Text(zh="事由", en="reason"),
+    "note": Text(zh="备注", en="note"),
+}
+
+
+async def copy_of(context: Context, *, person: UUID) -> list[PersonPart]:
+    """A student's entries; of a giver, what they gave and what for, without to whom: that is another person's."""
+    purse = account_id("purse", owner=person)
+    earned = [row._asdict() for row in await run(context.session, _ENTRIES, purse)]
+    given = [row._asdict() for row in await run(context.session, _GIVEN, person)]
+    return [
+        PersonPart(name="points", title=Text(zh="积分明细", en="Points"), rows=earned, labels=_LABELS),
+        PersonPart(name="points_given", title=Text(zh="发放的积分", en="Points given"), rows=given, labels=_LABELS),
+    ]
+
+
+async def erase(context: Context, *, person: UUID) -> list[Erased]:
+    """The entries hold ids and no name, and stay: without them other people's balances could not be proved."""
+    rows = await run(context.session, _COUNT, person, account_id("purse", owner=person))
+    kept = Text(
+        zh="分录只含编号、不含姓名；删去会使他人的账目不平（会计凭证不得变造）",
+        en="entries hold ids and no names; without them the accounts of others could not be proved",
+    )
+    return [Erased(what=Text(zh="积分分录", en="entries of the points ledger"), rows=rows[0].n, kept=kept)]
