@@ -18,6 +18,8 @@ _COMMANDS: Final = {
     "db": "gongyu.cli.db:db",
     "user": "gongyu.cli.user:user",
     "access": "gongyu.cli.access:access",
+    "roster": "gongyu.cli.roster:roster",
+    "person": "gongyu.cli.person:person",
     "audit": "gongyu.cli.audit:audit",
     "events": "gongyu.cli.events:events",
     "doctor": "gongyu.cli.doctor:doctor",

@@ -50,6 +50,8 @@ RESERVED = frozenset(
         "keys",
         "me",
         "openapi",
+        "people",
+        "person",
         "plugin",
         "plugins",
         "recovery",

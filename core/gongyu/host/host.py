@@ -20,6 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from gongyu import hookspecs
 from gongyu.access.permissions import CORE_PERMISSIONS
 from gongyu.host.discovery import Candidate, Refusal, find_candidates, order_by_needs
+from gongyu.people.events import PEOPLE_EVENTS
 from gongyu.plugin import Capability, Event, Job, Permission, PluginInfo, Public, SignedIn, Subscription
 from gongyu.text import Text
 
@@ -76,7 +77,8 @@ class Host:
         self.manager = manager
         declared = [permission for plugin in plugins.values() for permission in plugin.permissions]
         self.permissions = {permission.name: permission for permission in (*CORE_PERMISSIONS, *declared)}
-        self.event_types = {e.type: e for plugin in plugins.values() for e in plugin.event_types}
+        published = [event for plugin in plugins.values() for event in plugin.event_types]
+        self.event_types = {event.type: event for event in (*PEOPLE_EVENTS, *published)}
         self.capabilities = {c.name: (plugin.name, c) for plugin in plugins.values() for c in plugin.capabilities}
 
     def commands(self, plugin: str) -> Sequence[click.Command]:

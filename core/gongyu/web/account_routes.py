@@ -17,7 +17,7 @@ from gongyu.access.rights import Verdict
 from gongyu.access.sign_in import day_of
 from gongyu.people.models import Person
 from gongyu.text import Text
-from gongyu.web.call import Call
+from gongyu.web import Call
 from gongyu.web.door import NO_STORE, visit
 from gongyu.web.problems import ProblemError
 

@@ -11,7 +11,7 @@ from litestar.response import Stream
 from gongyu.access import audit
 from gongyu.access.audit_search import AuditQuery, LoggedLine, export, search
 from gongyu.text import Text
-from gongyu.web.call import Call
+from gongyu.web import Call
 from gongyu.web.door import NO_STORE
 from gongyu.web.paging import Cursor, Limit, Page
 from gongyu.web.problems import ProblemError

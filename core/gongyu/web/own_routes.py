@@ -20,7 +20,7 @@ from gongyu.access.rights import in_scope
 from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text
-from gongyu.web.call import Call
+from gongyu.web import Call
 from gongyu.web.door import Visit, refusing, visit
 from gongyu.web.problems import ProblemError
 from gongyu.web.session_routes import Password, SessionOut

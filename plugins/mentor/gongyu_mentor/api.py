@@ -1,14 +1,17 @@
 """Rounds, choices and assignments over HTTP: thin handlers."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, delete, get, patch, post, put
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from gongyu.access.rights import verdict
 from gongyu.plugin import SignedIn
 from gongyu.web import Call, Cursor, Limit, Page
 from gongyu_mentor import assignments, favours, offers, paper, people, preferences, publishing, rematching, rounds, runs
+from gongyu_mentor.models import AnyRow
 from gongyu_mentor.schemas import (
     AssignmentOut,
     Choices,
@@ -47,7 +50,7 @@ _OWN = SignedIn("one's own, or one's child's; filtered by relation in the query"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _today(call: Call) -> Any:  # noqa: ANN401 - a date
+def _today(call: Call) -> date:
     return rounds.district_day(call.district, call.now)
 
 
@@ -76,7 +79,7 @@ async def list_rounds(call: Call, limit: Limit = 20, cursor: Cursor = None) -> P
 
 
 @post("/rounds", permission=_MANAGE, operation_id="mentor_create_round", summary="Prepare a round")
-async def create_round(call: Call, data: NewRound) -> RoundOut:
+async def create_round(call: Call, data: JSONBody[NewRound]) -> RoundOut:
     switch = call.state.switches["mentor"]
     made = await rounds.create(
         await call.session(),
@@ -95,21 +98,26 @@ async def create_round(call: Call, data: NewRound) -> RoundOut:
     operation_id="mentor_read_round",
     summary="Read a round",
 )
-async def read_round(call: Call, round_id: UUID) -> RoundOut:
+async def read_round(call: Call, round_id: FromPath[UUID]) -> RoundOut:
+    return rounds.out(await _round(call, round_id), call.now)
+
+
+async def _round(call: Call, round_id: UUID) -> AnyRow:
+    """A round of a school one belongs to; a draft only for those who prepare it."""
     manages = _manages(call)
     if manages is None or manages:
-        return rounds.out(await rounds.managed(await call.db(), round_id, orgs=manages), call.now)
-    return rounds.out(await rounds.read(await call.db(), round_id, orgs=await _visible(call)), call.now)
+        return await rounds.managed(await call.db(), round_id, orgs=manages)
+    return await rounds.read(await call.db(), round_id, orgs=await _visible(call))
 
 
 @patch("/rounds/{round_id:uuid}", permission=_MANAGE, operation_id="mentor_change_round", summary="Change a round")
-async def change_round(call: Call, round_id: UUID, data: RoundChange) -> RoundOut:
+async def change_round(call: Call, round_id: FromPath[UUID], data: JSONBody[RoundChange]) -> RoundOut:
     row = await rounds.change(await call.session(), round_id, asked=data, now=call.now, **_who(call))
     return rounds.out(row, call.now)
 
 
 @delete("/rounds/{round_id:uuid}", permission=_MANAGE, operation_id="mentor_remove_round", summary="Remove a draft")
-async def remove_round(call: Call, round_id: UUID) -> None:
+async def remove_round(call: Call, round_id: FromPath[UUID]) -> None:
     await rounds.remove(await call.session(), round_id, orgs=call.orgs)
 
 
@@ -119,7 +127,7 @@ async def remove_round(call: Call, round_id: UUID) -> None:
     operation_id="mentor_announce_round",
     summary="Announce a round: its lottery is fixed and the hash of the seed shown",
 )
-async def announce_round(call: Call, round_id: UUID) -> RoundOut:
+async def announce_round(call: Call, round_id: FromPath[UUID]) -> RoundOut:
     row = await rounds.announce(await call.session(), round_id, now=call.now, keys=call.platform.keys, **_who(call))
     return rounds.out(row, call.now)
 
@@ -130,7 +138,7 @@ async def announce_round(call: Call, round_id: UUID) -> RoundOut:
     operation_id="mentor_read_lottery",
     summary="The hash of the lottery's seed, and the seed once the assignment is published",
 )
-async def read_lottery(call: Call, round_id: UUID) -> LotteryOut:
+async def read_lottery(call: Call, round_id: FromPath[UUID]) -> LotteryOut:
     await rounds.read(await call.db(), round_id, orgs=await _visible(call))
     row = await rounds.managed(await call.db(), round_id, orgs=None)
     return LotteryOut(round=round_id, seed_hash=row.seed_hash, seed=row.seed)
@@ -142,8 +150,8 @@ async def read_lottery(call: Call, round_id: UUID) -> LotteryOut:
     operation_id="mentor_list_offers",
     summary="The mentors to choose from: profile, places, demand so far",
 )
-async def list_offers(call: Call, round_id: UUID, limit: Limit = 50, cursor: Cursor = None) -> Page[OfferOut]:
-    await read_round.fn(call, round_id)
+async def list_offers(call: Call, round_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None) -> Page[OfferOut]:
+    await _round(call, round_id)
     return await offers.OFFERS.page(call, limit=limit, cursor=cursor, round=round_id)
 
 
@@ -154,7 +162,7 @@ async def list_offers(call: Call, round_id: UUID, limit: Limit = 50, cursor: Cur
     summary="Invite mentors or change their places",
     status_code=204,
 )
-async def set_offers(call: Call, round_id: UUID, data: list[OfferIn]) -> None:
+async def set_offers(call: Call, round_id: FromPath[UUID], data: JSONBody[list[OfferIn]]) -> None:
     await offers.set_offers(await call.session(), round_id, offers=data, today=_today(call), **_who(call))
 
 
@@ -164,7 +172,7 @@ async def set_offers(call: Call, round_id: UUID, data: list[OfferIn]) -> None:
     operation_id="mentor_withdraw_offer",
     summary="Take a mentor out of a draft",
 )
-async def withdraw_offer(call: Call, round_id: UUID, mentor: UUID) -> None:
+async def withdraw_offer(call: Call, round_id: FromPath[UUID], mentor: FromPath[UUID]) -> None:
     await offers.withdraw(await call.session(), round_id, mentor=mentor, **_who(call))
 
 
@@ -175,7 +183,7 @@ async def withdraw_offer(call: Call, round_id: UUID, mentor: UUID) -> None:
     summary="A mentor's own page, and the wish for fewer students",
     status_code=204,
 )
-async def fill_profile(call: Call, round_id: UUID, data: Profile) -> None:
+async def fill_profile(call: Call, round_id: FromPath[UUID], data: JSONBody[Profile]) -> None:
     await offers.show_profile(await call.session(), round_id=round_id, mentor=call.principal.person, profile=data)
 
 
@@ -186,7 +194,9 @@ async def fill_profile(call: Call, round_id: UUID, data: Profile) -> None:
     summary="Grant or refuse a mentor's wish for fewer students",
     status_code=204,
 )
-async def decide_fewer(call: Call, round_id: UUID, mentor: UUID, data: FewerDecision) -> None:
+async def decide_fewer(
+    call: Call, round_id: FromPath[UUID], mentor: FromPath[UUID], data: JSONBody[FewerDecision]
+) -> None:
     await offers.decide_fewer(await call.session(), round_id, mentor=mentor, granted=data.granted, **_who(call))
 
 
@@ -196,7 +206,7 @@ async def decide_fewer(call: Call, round_id: UUID, mentor: UUID, data: FewerDeci
     operation_id="mentor_read_my_preferences",
     summary="A student's own list",
 )
-async def read_preferences(call: Call, round_id: UUID) -> ChoicesOut:
+async def read_preferences(call: Call, round_id: FromPath[UUID]) -> ChoicesOut:
     await rounds.read(await call.db(), round_id, orgs=await _visible(call))
     return await preferences.read_own(await call.db(), round_id=round_id, student=call.principal.person)
 
@@ -207,7 +217,7 @@ async def read_preferences(call: Call, round_id: UUID) -> ChoicesOut:
     operation_id="mentor_file_my_preferences",
     summary="File one's list of mentors, or file it anew",
 )
-async def file_preferences(call: Call, round_id: UUID, data: Choices) -> ChoicesOut:
+async def file_preferences(call: Call, round_id: FromPath[UUID], data: JSONBody[Choices]) -> ChoicesOut:
     return await preferences.file_own(
         await call.session(),
         round_id=round_id,
@@ -224,7 +234,7 @@ async def file_preferences(call: Call, round_id: UUID, data: Choices) -> Choices
     operation_id="mentor_read_my_applicants",
     summary="Who lists this mentor, and how many may be starred",
 )
-async def read_favours(call: Call, round_id: UUID) -> FavoursOut:
+async def read_favours(call: Call, round_id: FromPath[UUID]) -> FavoursOut:
     return await favours.read_favours(await call.db(), round_id=round_id, mentor=call.principal.person)
 
 
@@ -234,14 +244,14 @@ async def read_favours(call: Call, round_id: UUID) -> FavoursOut:
     operation_id="mentor_star_applicants",
     summary="Star a few applicants, and say whom to go on with",
 )
-async def file_favours(call: Call, round_id: UUID, data: FavoursIn) -> FavoursOut:
+async def file_favours(call: Call, round_id: FromPath[UUID], data: JSONBody[FavoursIn]) -> FavoursOut:
     return await favours.file_favours(
         await call.session(), round_id=round_id, mentor=call.principal.person, asked=data, now=call.now
     )
 
 
 @get("/rounds/{round_id:uuid}/pins", permission=_MANAGE, operation_id="mentor_list_pins", summary="Pairs by decision")
-async def list_pins(call: Call, round_id: UUID) -> list[PinOut]:
+async def list_pins(call: Call, round_id: FromPath[UUID]) -> list[PinOut]:
     await rounds.managed(await call.db(), round_id, orgs=call.orgs)
     return await offers.list_pins(await call.db(), round_id=round_id)
 
@@ -253,7 +263,7 @@ async def list_pins(call: Call, round_id: UUID) -> list[PinOut]:
     summary="Make a pair by decision, with a reason",
     status_code=204,
 )
-async def pin(call: Call, round_id: UUID, student: UUID, data: PinIn) -> None:
+async def pin(call: Call, round_id: FromPath[UUID], student: FromPath[UUID], data: JSONBody[PinIn]) -> None:
     await offers.pin(
         await call.session(), round_id, student=student, asked=data, now=call.now, today=_today(call), **_who(call)
     )
@@ -265,7 +275,7 @@ async def pin(call: Call, round_id: UUID, student: UUID, data: PinIn) -> None:
     operation_id="mentor_unpin",
     summary="Take back a pair by decision",
 )
-async def unpin(call: Call, round_id: UUID, student: UUID) -> None:
+async def unpin(call: Call, round_id: FromPath[UUID], student: FromPath[UUID]) -> None:
     await offers.unpin(await call.session(), round_id, student=student, **_who(call))
 
 
@@ -279,12 +289,12 @@ def _engine(call: Call) -> dict[str, Any]:
     operation_id="mentor_run",
     summary="Run the match once, to look at; the first run closes the choosing for good",
 )
-async def try_out(call: Call, round_id: UUID) -> RunOut:
+async def try_out(call: Call, round_id: FromPath[UUID]) -> RunOut:
     return await runs.try_out(await call.session(), round_id, **_engine(call), **_who(call))
 
 
 @get("/rounds/{round_id:uuid}/runs", permission=_MANAGE, operation_id="mentor_list_runs", summary="The runs so far")
-async def list_runs(call: Call, round_id: UUID) -> list[RunOut]:
+async def list_runs(call: Call, round_id: FromPath[UUID]) -> list[RunOut]:
     await rounds.managed(await call.db(), round_id, orgs=call.orgs)
     return await runs.list_runs(await call.db(), round_id=round_id)
 
@@ -296,7 +306,7 @@ async def list_runs(call: Call, round_id: UUID) -> list[RunOut]:
     summary="Try other places or reserves; nothing is written",
     status_code=200,
 )
-async def what_if(call: Call, round_id: UUID, data: WhatIfIn) -> WhatIfOut:
+async def what_if(call: Call, round_id: FromPath[UUID], data: JSONBody[WhatIfIn]) -> WhatIfOut:
     return await runs.what_if(await call.session(), round_id, orgs=call.orgs, edits=data.edits, **_engine(call))
 
 
@@ -307,7 +317,7 @@ async def what_if(call: Call, round_id: UUID, data: WhatIfIn) -> WhatIfOut:
     summary="Make a run the assignment, reveal the seed, open the appeals",
     status_code=200,
 )
-async def publish(call: Call, round_id: UUID, data: PublishIn) -> RoundOut:
+async def publish(call: Call, round_id: FromPath[UUID], data: JSONBody[PublishIn]) -> RoundOut:
     row = await publishing.publish(await call.session(), round_id, run=data.run, **_engine(call), **_who(call))
     return rounds.out(row, call.now)
 
@@ -319,7 +329,7 @@ async def publish(call: Call, round_id: UUID, data: PublishIn) -> RoundOut:
     summary="A mentor leaves in mid-year: whoever has one who stays keeps them",
     status_code=200,
 )
-async def rematch(call: Call, round_id: UUID, data: RematchIn) -> RunOut:
+async def rematch(call: Call, round_id: FromPath[UUID], data: JSONBody[RematchIn]) -> RunOut:
     return await rematching.rematch(await call.session(), round_id, asked=data, **_engine(call), **_who(call))
 
 
@@ -344,7 +354,7 @@ async def my_students(call: Call) -> list[AssignmentOut]:
     operation_id="mentor_read_school",
     summary="Coverage, loads and reached ranks of a school",
 )
-async def read_school(call: Call, school: UUID) -> SchoolView:
+async def read_school(call: Call, school: FromPath[UUID]) -> SchoolView:
     return await assignments.school_view(await call.db(), school=school, orgs=call.orgs, today=_today(call))
 
 
@@ -355,7 +365,12 @@ async def read_school(call: Call, school: UUID) -> SchoolView:
     summary="The pupils of a school with their mentors, or only those without one",
 )
 async def school_students(
-    call: Call, school: UUID, after: UUID | None = None, limit: Limit = 50, *, without_mentor: bool = False
+    call: Call,
+    school: FromPath[UUID],
+    after: FromQuery[UUID | None] = None,
+    limit: Limit = 50,
+    *,
+    without_mentor: FromQuery[bool] = False,
 ) -> Page[StudentLine]:
     found = await assignments.students_of_school(
         await call.db(),
@@ -375,7 +390,7 @@ async def school_students(
     operation_id="mentor_print_choices",
     summary="The paper form of a class as a workbook",
 )
-async def print_choices(call: Call, round_id: UUID, class_id: UUID) -> Response[bytes]:
+async def print_choices(call: Call, round_id: FromPath[UUID], class_id: FromPath[UUID]) -> Response[bytes]:
     row = await rounds.managed(await call.db(), round_id, orgs=call.orgs)
     book = await paper.template(await call.db(), row, class_id=class_id, today=_today(call))
     headers = {"content-disposition": 'attachment; filename="choices.xlsx"', "cache-control": "no-store"}
@@ -389,7 +404,7 @@ async def print_choices(call: Call, round_id: UUID, class_id: UUID) -> Response[
     summary="Take in a filled workbook: all of its rows, or every wrong cell by its address",
     status_code=200,
 )
-async def take_choices(call: Call, round_id: UUID, request: Request[Any, Any, Any]) -> dict[str, int]:
+async def take_choices(call: Call, round_id: FromPath[UUID], request: Request[Any, Any, Any]) -> dict[str, int]:
     session = await call.session()
     row = await rounds.managed(session, round_id, orgs=call.orgs)
     lists = await paper.read_sheet(session, row, content=await request.body(), today=_today(call))

@@ -49,7 +49,7 @@ OFFERS = Paged(
         Offer.mentor_id,
         Person.name,
         Offer.soft_cap,
-        sa.func.coalesce(_counted.c.demand, 0).label("demand"),
+        sa.func.coalesce(_counted.c.demand, sa.literal_column("0")).label("demand"),
         Offer.subjects,
         Offer.talents,
         Offer.introduction,

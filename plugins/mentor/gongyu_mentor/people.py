@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gongyu.access.principal import Principal
@@ -23,7 +24,7 @@ def students_at(school: UUID | sa.ColumnElement[UUID], *, today: date, grades: S
     home = homeroom(today)
     found = (
         sa.select(Membership.person_id, home.c.class_id, home.c.grade)
-        .distinct(Membership.person_id)
+        .ext(distinct_on(Membership.person_id))
         .join(Person, Person.id == Membership.person_id)
         .outerjoin(home, sa.and_(home.c.person_id == Membership.person_id, home.c.school_id == Membership.org_id))
         .where(

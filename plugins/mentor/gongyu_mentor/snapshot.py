@@ -157,7 +157,8 @@ async def _pairs(
     mentor: InstrumentedAttribute[UUID],
     where: sa.ColumnElement[bool],
 ) -> dict[UUID, UUID]:
-    return dict((await session.execute(sa.select(student, mentor).where(where))).tuples())
+    found = await session.execute(sa.select(student, mentor).where(where))
+    return {one: other for one, other in found}  # noqa: C416 - rows are no pairs to `dict` in types
 
 
 async def _filed(
@@ -207,7 +208,7 @@ async def _eligible(
     relatives = sa.select(Guardianship.student_id, Guardianship.guardian_id).where(
         Guardianship.guardian_id.in_(mentors), holds(Guardianship, today)
     )
-    family = set((await session.execute(relatives)).tuples())
+    family = {(student, mentor) for student, mentor in await session.execute(relatives)}
     limited = any(one.grades or one.sex for one in offers.values())
     if not limited and not family:
         return None

@@ -5,11 +5,13 @@ works here too, as everywhere.
 """
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from litestar import get, post, put
+from litestar import Request, get, post, put
+from litestar.params import FromPath
 
 from gongyu.access import audit as audit_log
 from gongyu.access.rights import verdict
@@ -49,6 +51,13 @@ MANAGE = "points.term.manage"
 
 def _today(call: Call) -> date:
     return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
+
+
+async def _require_number(request: Request[Any, Any, Any]) -> None:
+    """Litestar reads bodies leniently and would take "10" or 10.0 for ten; points are counted, not guessed."""
+    raw = await request.json()
+    if type(raw["points"]) is not int:
+        raise ProblemError("invalid", errors=[("/points", Text(zh="应为整数", en="a whole number is expected"))])
 
 
 async def _settings(call: Call) -> PointsSettings | None:
@@ -109,7 +118,8 @@ async def list_given(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Pa
     operation_id="points_give",
     title=Text(zh="给学生或班级发放积分", en="Give points to students or a class"),
 )
-async def give(call: Call, data: NewAward) -> AwardOut:
+async def give(call: Call, request: Request[Any, Any, Any], data: NewAward) -> AwardOut:
+    await _require_number(request)
     return await giving.award(
         await call.context(), new=data, giver=call.principal, orgs=call.orgs, settings=await _settings(call)
     )
@@ -121,7 +131,7 @@ async def give(call: Call, data: NewAward) -> AwardOut:
     operation_id="points_undo",
     title=Text(zh="在规定时间内撤销我的发放", en="Take my award back, within minutes"),
 )
-async def undo(call: Call, award: UUID, data: Undo) -> ReversalOut:
+async def undo(call: Call, award: FromPath[UUID], data: Undo) -> ReversalOut:
     return await reversing.undo(await call.context(), key=data.id, operation=award, giver=call.principal.person)
 
 
@@ -131,7 +141,7 @@ async def undo(call: Call, award: UUID, data: Undo) -> ReversalOut:
     operation_id="points_reverse",
     title=Text(zh="说明理由并冲正分录", en="Reverse an entry, with a reason"),
 )
-async def reverse(call: Call, entry: UUID, data: NewReversal) -> ReversalOut:
+async def reverse(call: Call, entry: FromPath[UUID], data: NewReversal) -> ReversalOut:
     context = await call.context()
     done = await reversing.reverse(context, new=data, entry=entry, officer=call.principal.person, orgs=call.orgs)
     await audit_log.record(
@@ -151,7 +161,8 @@ async def reverse(call: Call, entry: UUID, data: NewReversal) -> ReversalOut:
     operation_id="points_redeem",
     title=Text(zh="在积分超市兑换", en="Spend points at a shop"),
 )
-async def redeem(call: Call, data: NewRedemption) -> RedemptionOut:
+async def redeem(call: Call, request: Request[Any, Any, Any], data: NewRedemption) -> RedemptionOut:
+    await _require_number(request)
     if data.student != call.principal.person:
         # Others' points are spent by whoever stands at the till of that shop.
         till = verdict(call.principal, call.platform.host.permissions["points.shop.serve"])
@@ -172,7 +183,7 @@ async def redeem(call: Call, data: NewRedemption) -> RedemptionOut:
     operation_id="points_read_purse",
     title=Text(zh="可用与累计积分", en="Spendable and earned points"),
 )
-async def read_purse(call: Call, student: UUID) -> PurseOut:
+async def read_purse(call: Call, student: FromPath[UUID]) -> PurseOut:
     await require_student(call, student, today=_today(call))
     return await statements.purse(await call.db(), call.district, student=student)
 
@@ -183,7 +194,9 @@ async def read_purse(call: Call, student: UUID) -> PurseOut:
     operation_id="points_list_statement",
     title=Text(zh="学生的积分明细与逐笔余额", en="A student's entries with the balance after each"),
 )
-async def list_statement(call: Call, student: UUID, limit: Limit = 20, cursor: Cursor = None) -> Page[EntryOut]:
+async def list_statement(
+    call: Call, student: FromPath[UUID], limit: Limit = 20, cursor: Cursor = None
+) -> Page[EntryOut]:
     await require_student(call, student, today=_today(call))
     return await statements.STATEMENT.page(call, limit=limit, cursor=cursor, account=account_id("purse", owner=student))
 
@@ -194,7 +207,7 @@ async def list_statement(call: Call, student: UUID, limit: Limit = 20, cursor: C
     operation_id="points_read_class",
     title=Text(zh="班里谁还没有得到过", en="Who in a class never gets any"),
 )
-async def read_class(call: Call, class_id: UUID) -> ClassOut:
+async def read_class(call: Call, class_id: FromPath[UUID]) -> ClassOut:
     await require_class(call, class_id, today=_today(call))
     return await statements.class_view(await call.db(), call.district, class_id=class_id, today=_today(call))
 
@@ -225,7 +238,7 @@ async def open_term(call: Call, data: NewTerm) -> int:
     operation_id="points_close_term",
     title=Text(zh="学期结账", en="Close a term"),
 )
-async def close_term(call: Call, term: UUID) -> terms.Closed:
+async def close_term(call: Call, term: FromPath[UUID]) -> terms.Closed:
     return await terms.close_term(
         lambda: work(call.platform, call.state), term=term, settings=call.settings, today=_today(call)
     )
@@ -237,7 +250,8 @@ async def close_term(call: Call, term: UUID) -> terms.Closed:
     operation_id="points_grant_budget",
     title=Text(zh="为活动拨付预算", en="Put points for an occasion into somebody's hands"),
 )
-async def grant_budget(call: Call, data: NewBudget) -> QuotaOut:
+async def grant_budget(call: Call, request: Request[Any, Any, Any], data: NewBudget) -> QuotaOut:
+    await _require_number(request)
     context = await call.context()
     within = sa.select(sa.exists().where(Membership.person_id == data.holder, Membership.org_id == data.org))
     if not (await context.session.execute(within)).scalar() or (call.orgs is not None and data.org not in call.orgs):

@@ -55,8 +55,8 @@ class Scene:
         orgs = frozenset({self.school})
         return Principal(person, role, (Held(role, self.school, orgs, everywhere=False),), None, "test")
 
-    async def open_term(self, title: str = "2026 年秋季学期", **settings: object) -> UUID:
-        term = new_id()
+    async def open_term(self, title: str = "2026 年秋季学期", *, id_: UUID | None = None, **settings: object) -> UUID:
+        term = id_ or new_id()
         async with self.work() as session:
             await open_term(self.with_settings(session, **settings), new=NewTerm(term, title))
         return term

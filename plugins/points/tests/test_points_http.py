@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.conftest import Scene
 
 
+#: Litestar asks for markers that its third version will want; the house adopts them all at once.
+pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
+
+
 class Site:
     """The application without a server, asked as different people."""
 

@@ -75,11 +75,12 @@ TODAY = datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
 YESTERDAY = TODAY - timedelta(days=1)
 
 Write = Callable[..., Path]
+Some = Callable[..., list[Sequence[str]]]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """A OneRoster folder: the small roster with some files replaced; a delta has (status, row) pairs instead of rows."""
+    """A OneRoster folder: the small roster with some files replaced; a delta has (status, row) pairs."""
 
     def make(mode: str = "bulk", /, **files: Sequence[Any]) -> Path:
         given: dict[str, Sequence[Any]] = {**SMALL, **files} if mode == "bulk" else dict(files)
@@ -113,12 +114,12 @@ def _instead(name: str, *rows: Sequence[str]) -> list[Sequence[str]]:
 
 
 @pytest.fixture
-def without() -> Callable[..., list[Sequence[str]]]:
+def without() -> Some:
     return _without
 
 
 @pytest.fixture
-def instead() -> Callable[..., list[Sequence[str]]]:
+def instead() -> Some:
     return _instead
 
 
@@ -144,13 +145,15 @@ class Town:
     def __init__(self, platform: Platform, state: DistrictState) -> None:
         self.platform, self.state, self.slug = platform, state, state.district.slug
 
-    async def load(self, path: Path, **options: Any) -> ImportReport:
-        return await import_roster(self.platform, self.slug, path, actor="operator:test", **options)
+    async def load(self, path: Path, *, confirm_removals: int | None = None) -> ImportReport:
+        return await import_roster(
+            self.platform, self.slug, path, actor="operator:test", confirm_removals=confirm_removals
+        )
 
-    async def plan(self, path: Path, **options: Any) -> Plan:
-        return await plan_roster(self.platform, self.slug, path, **options)
+    async def plan(self, path: Path) -> Plan:
+        return await plan_roster(self.platform, self.slug, path)
 
-    async def rows(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    async def rows(self, query: sa.Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         async with self.platform.database.read(self.state.district) as connection:
             return [tuple(row) for row in await connection.execute(query)]
 
@@ -163,15 +166,15 @@ class Town:
         )
         return [(type_.removeprefix("people.").removesuffix(".v1"), who) for type_, who in found[after:]]
 
-    async def tell_since(self, path: Path, **options: Any) -> list[tuple[str, str]]:
+    async def tell_since(self, path: Path) -> list[tuple[str, str]]:
         """Import, and answer the events of it."""
         before = len(await self.events())
-        report = await self.load(path, **options)
+        report = await self.load(path)
         assert report.refused is None
         return await self.events(after=before)
 
-    async def enrolments(self, person: str) -> list[tuple[str, date, date | None]]:
-        return await self.rows(  # type: ignore[return-value]  # rows of these columns
+    async def enrolments(self, person: str) -> list[tuple[Any, ...]]:
+        return await self.rows(
             sa.select(ClassGroup.title, Enrolment.begins_on, Enrolment.ends_on)
             .join(ClassGroup, ClassGroup.id == Enrolment.class_id)
             .join(Person, Person.id == Enrolment.person_id)

@@ -1,15 +1,18 @@
 """Transfers, leaving, coming back: periods end and begin, and nothing is deleted."""
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from gongyu.people.models import CareCategory, ClassGroup, Person
 
+if TYPE_CHECKING:
+    from tests.people.importing.conftest import Some, Town, Write
+
 
 async def test_transfer_ends_one_period_and_begins_another(
-    town: Any, write: Any, instead: Any, today: dt.date, yesterday: dt.date
+    town: "Town", write: "Write", instead: "Some", today: dt.date, yesterday: dt.date
 ) -> None:
     await town.load(write())
     moved = write(
@@ -24,14 +27,14 @@ async def test_transfer_ends_one_period_and_begins_another(
     assert not await town.plan(moved)
 
 
-async def test_change_of_class_is_a_transfer_and_no_removal(town: Any, write: Any, instead: Any) -> None:
+async def test_change_of_class_is_a_transfer_and_no_removal(town: "Town", write: "Write", instead: "Some") -> None:
     await town.load(write())
     moved = write(enrollments=instead("enrollments", ("e1", "c2", "s1", "p1", "student", "true", "", "")))
     assert (await town.plan(moved)).removals == 0
     assert await town.tell_since(moved) == [("transferred", "p1")]
 
 
-async def test_corrected_date_and_second_course_are_no_event(town: Any, write: Any, instead: Any) -> None:
+async def test_corrected_date_and_second_course_are_no_event(town: "Town", write: "Write", instead: "Some") -> None:
     await town.load(write())
     put_right = write(
         classes=instead("classes", ("c9", "数学", "3", "y", "", "scheduled", "s1", "t1")),
@@ -43,7 +46,7 @@ async def test_corrected_date_and_second_course_are_no_event(town: Any, write: A
 
 
 async def test_pupil_who_is_gone_left_and_comes_back(
-    town: Any, write: Any, without: Any, today: dt.date, yesterday: dt.date
+    town: "Town", write: "Write", without: "Some", today: dt.date, yesterday: dt.date
 ) -> None:
     first = write()
     await town.load(first)
@@ -65,7 +68,7 @@ async def test_pupil_who_is_gone_left_and_comes_back(
 
 
 async def test_teacher_who_is_gone_left_but_one_who_keeps_a_post_did_not(
-    town: Any, write: Any, without: Any, instead: Any
+    town: "Town", write: "Write", without: "Some", instead: "Some"
 ) -> None:
     two_posts = [*instead("roles"), ("r6", "t1", "secondary", "counselor", "", "", "s2")]
     await town.load(write(roles=two_posts))
@@ -75,7 +78,7 @@ async def test_teacher_who_is_gone_left_but_one_who_keeps_a_post_did_not(
 
 
 async def test_guardian_who_is_unlinked_keeps_the_other_child(
-    town: Any, write: Any, instead: Any, today: dt.date, yesterday: dt.date
+    town: "Town", write: "Write", instead: "Some", today: dt.date, yesterday: dt.date
 ) -> None:
     await town.load(write())
     [pupil] = [list(row) for row in instead("users") if row[0] == "p1"]
@@ -86,14 +89,16 @@ async def test_guardian_who_is_unlinked_keeps_the_other_child(
     assert await town.guardians("p2") == [("g1", "father", today, None)]
 
 
-async def test_vague_word_does_not_replace_the_kind_of_a_guardian(town: Any, write: Any, instead: Any) -> None:
+async def test_vague_word_does_not_replace_the_kind_of_a_guardian(
+    town: "Town", write: "Write", instead: "Some"
+) -> None:
     await town.load(write())
     [pupil] = [list(row) for row in instead("users") if row[0] == "p1"]
     pupil[10] = ""
     assert not await town.plan(write(users=instead("users", pupil)))
 
 
-async def test_delta_ends_what_it_names_and_nothing_else(town: Any, write: Any, yesterday: dt.date) -> None:
+async def test_delta_ends_what_it_names_and_nothing_else(town: "Town", write: "Write", yesterday: dt.date) -> None:
     await town.load(write())
     rows = [("tobedeleted", ("t1", "true", "t1", "老师", "张", "", "", "", "", "", ""))]
     assert await town.tell_since(write("delta", users=rows)) == [("staff_left", "t1")]
@@ -103,14 +108,16 @@ async def test_delta_ends_what_it_names_and_nothing_else(town: Any, write: Any, 
     assert await town.rows(ended) == [("t1",)]
 
 
-async def test_delta_moves_an_enrolment_by_its_id(town: Any, write: Any, today: dt.date, yesterday: dt.date) -> None:
+async def test_delta_moves_an_enrolment_by_its_id(
+    town: "Town", write: "Write", today: dt.date, yesterday: dt.date
+) -> None:
     await town.load(write())
     rows = [("active", ("e1", "c2", "s1", "p1", "student", "true", "", ""))]
     assert await town.tell_since(write("delta", enrollments=rows)) == [("transferred", "p1")]
     assert await town.enrolments("p1") == [("三年级1班", today, yesterday), ("三年级2班", today, None)]
 
 
-async def test_delta_that_names_nobody_known_is_told_so(town: Any, write: Any) -> None:
+async def test_delta_that_names_nobody_known_is_told_so(town: "Town", write: "Write") -> None:
     await town.load(write())
     rows = [("active", ("e8", "c2", "s1", "nobody", "student", "true", "", ""))]
     report = await town.load(write("delta", enrollments=rows))
@@ -119,7 +126,7 @@ async def test_delta_that_names_nobody_known_is_told_so(town: Any, write: Any) -
 
 
 async def test_care_category_changes_by_a_new_period_and_no_is_not_kept(
-    town: Any, write: Any, today: dt.date, yesterday: dt.date
+    town: "Town", write: "Write", today: dt.date, yesterday: dt.date
 ) -> None:
     await town.load(write())
     await town.load(write(demographics=[("p1", "2018-01-01", "male", "left_behind:double,orphan:no")]))
@@ -130,7 +137,7 @@ async def test_care_category_changes_by_a_new_period_and_no_is_not_kept(
 
 
 async def test_class_of_last_year_is_ended_with_its_periods(
-    town: Any, write: Any, without: Any, yesterday: dt.date
+    town: "Town", write: "Write", without: "Some", yesterday: dt.date
 ) -> None:
     await town.load(write())
     new_year = write(

@@ -1,6 +1,6 @@
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -12,11 +12,14 @@ from gongyu.people.importing.numbers import id_number_context, phone_context
 from gongyu.people.importing.plan import KIND_NAMES
 from gongyu.people.models import CareCategory, Demographics, Org, Person, RosterImport
 
+if TYPE_CHECKING:
+    from tests.people.importing.conftest import Some, Town, Write
+
 ENROLLED = [("enrolled", "p1"), ("enrolled", "p2")]
 LINKED = [("guardian_linked", "p1"), ("guardian_linked", "p1"), ("guardian_linked", "p2")]
 
 
-async def test_first_import_makes_everything_and_tells_of_it(town: Any, write: Any, today: Any) -> None:
+async def test_first_import_makes_everything_and_tells_of_it(town: "Town", write: "Write", today: date) -> None:
     report = await town.load(write())
     assert [(title.en, count) for title, count in report.counts] == [
         ("schools", 2), ("classes", 3), ("pupils", 2), ("guardians", 2), ("staff", 1),
@@ -40,7 +43,7 @@ async def test_first_import_makes_everything_and_tells_of_it(town: Any, write: A
     assert await town.rows(sa.select(CareCategory.category, CareCategory.value)) == [("left_behind", "single")]
 
 
-async def test_same_files_again_change_nothing_and_tell_nothing(town: Any, write: Any) -> None:
+async def test_same_files_again_change_nothing_and_tell_nothing(town: "Town", write: "Write") -> None:
     path = write()
     await town.load(path)
     before = await town.events()
@@ -50,7 +53,7 @@ async def test_same_files_again_change_nothing_and_tell_nothing(town: Any, write
     assert (report.refused, report.events, await town.events()) == (None, 0, before)
 
 
-async def test_plan_shows_old_and_new_and_keeps_secrets(town: Any, write: Any, instead: Any) -> None:
+async def test_plan_shows_old_and_new_and_keeps_secrets(town: "Town", write: "Write", instead: "Some") -> None:
     await town.load(write())
     new = ("t1", "true", "t1", "老师", "章", "", "zhang@example.org", "13900005678", "", "", "")
     plan = await town.plan(write(users=instead("users", new)))
@@ -61,14 +64,14 @@ async def test_plan_shows_old_and_new_and_keeps_secrets(town: Any, write: Any, i
     ]  # fmt: skip
 
 
-async def test_blank_cells_erase_nothing(town: Any, write: Any, instead: Any) -> None:
+async def test_blank_cells_erase_nothing(town: "Town", write: "Write", instead: "Some") -> None:
     await town.load(write())
     blank = ("g1", "true", "g1", "大明", "王", "", "", "", "", "", "")
     assert not await town.plan(write(users=instead("users", blank)))
 
 
 async def test_secrets_are_sealed_and_stand_nowhere_else(
-    town: Any, write: Any, secrets: tuple[str, ...], capfd: pytest.CaptureFixture[str], instead: Any
+    town: "Town", write: "Write", secrets: tuple[str, ...], capfd: pytest.CaptureFixture[str], instead: "Some"
 ) -> None:
     """Also after a change, and with a slip in the file that is quoted in a finding."""
     await town.load(write())
@@ -90,7 +93,7 @@ async def test_secrets_are_sealed_and_stand_nowhere_else(
     ] == []
 
 
-async def test_events_and_audit_carry_ids_and_figures_only(town: Any, write: Any) -> None:
+async def test_events_and_audit_carry_ids_and_figures_only(town: "Town", write: "Write") -> None:
     report = await town.load(write())
     values = {value for (data,) in await town.rows(sa.select(EventRow.data)) for value in data.values()}
     names = {name for (name,) in await town.rows(sa.select(Person.name))}
@@ -106,7 +109,7 @@ async def test_events_and_audit_carry_ids_and_figures_only(town: Any, write: Any
     assert await town.rows(stored) == [("applied", "done", "oneroster-1.2", "bulk")]
 
 
-async def test_what_was_entered_by_hand_is_not_ended_by_silence(town: Any, write: Any) -> None:
+async def test_what_was_entered_by_hand_is_not_ended_by_silence(town: "Town", write: "Write") -> None:
     await town.load(write())
     async with town.platform.database.work(town.state.district) as session:
         [aunt] = (await session.execute(sa.insert(Person).values(name="姑姑").returning(Person.id))).scalars()
@@ -116,7 +119,7 @@ async def test_what_was_entered_by_hand_is_not_ended_by_silence(town: Any, write
     assert not await town.plan(write())
 
 
-async def test_no_import_lifts_a_ban_of_contact_made_by_hand(town: Any, write: Any) -> None:
+async def test_no_import_lifts_a_ban_of_contact_made_by_hand(town: "Town", write: "Write") -> None:
     files = write()
     await town.load(files)
     ban = sa.update(_table("guardianship")).values(contact_allowed=False, from_roster=False)
@@ -130,21 +133,21 @@ async def test_no_import_lifts_a_ban_of_contact_made_by_hand(town: Any, write: A
     assert (list(plan.lines()), [one.code for one in plan.findings]) == ([], ["contact_ban_kept"] * 2)
 
 
-async def test_imports_of_one_district_take_turns(town: Any, write: Any) -> None:
+async def test_imports_of_one_district_take_turns(town: "Town", write: "Write") -> None:
     path = write()
     reports = await asyncio.gather(town.load(path), town.load(path), town.load(path))
     assert sorted(report.events for report in reports) == [0, 0, 5]
     assert all(report.refused is None for report in reports)
 
 
-async def test_no_roster_is_refused_with_its_findings(town: Any, tmp_path: Path) -> None:
+async def test_no_roster_is_refused_with_its_findings(town: "Town", tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     report = await town.load(tmp_path / "notes.txt")
     assert (report.refused is not None, [one.code for one in report.findings]) == (True, ["dialect_unknown"])
     assert await town.rows(sa.select(RosterImport.state)) == [("refused",)]
 
 
-async def test_demographics_of_the_file_are_kept_apart(town: Any, write: Any, instead: Any) -> None:
+async def test_demographics_of_the_file_are_kept_apart(town: "Town", write: "Write", instead: "Some") -> None:
     await town.load(write())
     await town.load(write(demographics=instead("demographics", ("p2", "2019-02-03", "female", ""))))
     found = sa.select(Person.sourced_id, Demographics.sex).join(Person, Person.id == Demographics.person_id)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +20,9 @@ from gongyu.config import Config
 from gongyu.host import load_host
 from gongyu.people.importing.service import import_roster
 from gongyu.platform import open_platform
+
+if TYPE_CHECKING:
+    from tests.people.importing.conftest import Town, Write
 
 slug, path, stage = sys.argv[1:]
 
@@ -38,7 +40,7 @@ TABLES = (Person, Membership, Enrolment, Guardianship, EventRow, AuditLine)
 
 
 @pytest.mark.parametrize("stage", ["reading", "planning", "enrolment", "events", "done"])
-async def test_killed_import_leaves_before_or_after(town: Any, write: Any, stage: str) -> None:
+async def test_killed_import_leaves_before_or_after(town: "Town", write: "Write", stage: str) -> None:
     path = write()
     before = await _counted(town)
     killed = subprocess.run(  # noqa: S603, ASYNC221 - our own program; nothing else runs here
@@ -64,7 +66,7 @@ async def test_killed_import_leaves_before_or_after(town: Any, write: Any, stage
         assert (report.refused, report.events) == (None, 5)
 
 
-async def _counted(town: Any) -> dict[str, int]:
+async def _counted(town: "Town") -> dict[str, int]:
     counts = {}
     for table in TABLES:
         [(count,)] = await town.rows(sa.select(sa.func.count()).select_from(table))
@@ -72,7 +74,7 @@ async def _counted(town: Any) -> dict[str, int]:
     return counts
 
 
-def test_the_command_imports_and_says_what_it_did(tmp_path: Path, write: Any) -> None:
+def test_the_command_imports_and_says_what_it_did(tmp_path: Path, write: "Write") -> None:
     from gongyu.testing.deployment import Deployment  # noqa: PLC0415 - only here
 
     place = Deployment(tmp_path / "var")

@@ -1,7 +1,9 @@
 """The student register has no ids: people are known again by number, never by name alone."""
 
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -11,13 +13,18 @@ from gongyu.people.models import ClassGroup, Guardianship, Membership, Person
 from gongyu.people.roster.identity import check_character
 from gongyu.people.roster.register import COLUMNS
 
+if TYPE_CHECKING:
+    from tests.people.importing.conftest import Some, Town, Write
+
 MING, HONG, FATHER = (
     first + check_character(first) for first in ("99000020180101009", "99000020190203002", "99000019880101005")
 )
 
+Register = Callable[..., Path]
+
 
 @pytest.fixture
-def register(tmp_path: Path) -> Any:
+def register(tmp_path: Path) -> Register:
     """A workbook of pupils given as dicts of the template's columns."""
 
     def make(*pupils: dict[str, str]) -> Path:
@@ -50,7 +57,7 @@ def hong(**other: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-async def test_same_register_again_changes_nothing(town: Any, register: Any) -> None:
+async def test_same_register_again_changes_nothing(town: "Town", register: Register) -> None:
     """Also with a guardian who has neither number nor telephone: the mother is known beside her child."""
     path = register(ming(), hong())
     report = await town.load(path)
@@ -58,7 +65,7 @@ async def test_same_register_again_changes_nothing(town: Any, register: Any) -> 
     assert not await town.plan(path)
 
 
-async def test_siblings_in_two_schools_have_one_father(town: Any, register: Any) -> None:
+async def test_siblings_in_two_schools_have_one_father(town: "Town", register: Register) -> None:
     await town.load(register(ming()))
     await town.load(register(hong(学校标识码="2142001637")))
     fathers = sa.select(Person.id).where(Person.name == "王大明")
@@ -69,7 +76,7 @@ async def test_siblings_in_two_schools_have_one_father(town: Any, register: Any)
     assert len(set(await town.rows(at))) == 2
 
 
-async def test_pupil_who_moved_up_is_known_by_number(town: Any, register: Any) -> None:
+async def test_pupil_who_moved_up_is_known_by_number(town: "Town", register: Register) -> None:
     await town.load(register(ming(), hong()))
     report = await town.load(register(ming(班级="2023级2班"), hong()))
     assert report.events == 1
@@ -77,7 +84,7 @@ async def test_pupil_who_moved_up_is_known_by_number(town: Any, register: Any) -
     assert await town.rows(pupils) == [(1,)]
 
 
-async def test_a_school_s_register_ends_only_its_own(town: Any, register: Any, yesterday: Any) -> None:
+async def test_a_school_s_register_ends_only_its_own(town: "Town", register: Register, yesterday: date) -> None:
     await town.load(register(ming(), hong(学校标识码="2142001637")))
     report = await town.load(register(hong(学校标识码="2142001637")))
     assert report.events == 0
@@ -87,7 +94,7 @@ async def test_a_school_s_register_ends_only_its_own(town: Any, register: Any, y
     assert await town.rows(ended.where(Person.name == "王小明")) == [(yesterday,)]
 
 
-async def test_name_birth_date_and_class_are_only_a_hint(town: Any, register: Any) -> None:
+async def test_name_birth_date_and_class_are_only_a_hint(town: "Town", register: Register) -> None:
     """Without a number nobody is merged, and nobody is made twice: the row waits for a person who can ask."""
     keyless = {"身份证件号": "", "身份证件类型": "其他"}
     path = register(ming(**keyless), hong())
@@ -97,7 +104,7 @@ async def test_name_birth_date_and_class_are_only_a_hint(town: Any, register: An
 
 
 async def test_oneroster_takes_over_what_the_register_brought(
-    town: Any, register: Any, write: Any, instead: Any
+    town: "Town", register: Register, write: "Write", instead: "Some"
 ) -> None:
     """By school code and by identity number, whatever their ids."""
     await town.load(register(ming(学籍号="G420101")))

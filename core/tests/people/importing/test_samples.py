@@ -1,9 +1,12 @@
 """Files made by others, into a real district, twice."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.people.importing.conftest import Town
 
 FILES = {
     "catalyst-moodle/Test_minimal_data_set.zip": "oneroster-1.1",
@@ -15,7 +18,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_real_files_import_and_import_again_as_nothing(town: Any, samples: Path, name: str) -> None:
+async def test_real_files_import_and_import_again_as_nothing(town: "Town", samples: Path, name: str) -> None:
     report = await town.load(samples / name)
     assert (report.refused, report.dialect) == (None, FILES[name])
     assert {one.kind: one.added for one in report.changes}["person"] > 0

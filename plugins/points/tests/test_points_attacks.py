@@ -1,0 +1,205 @@
+"""What a slip in our own SQL could try, as the application's role: the database refuses each, and nothing changes."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from gongyu.database.model import new_id
+from gongyu_points.books import account_id
+
+if TYPE_CHECKING:
+    from tests.conftest import Scene
+
+DENIED, KEPT, CHECK, FOREIGN, UNIQUE = "42501", "23001", "23514", "23503", "23505"
+
+INSERT = (
+    "INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, "
+    "reason_id, reverses, fingerprint, day, day_cap) VALUES (:id, :id, :kind, :term, :debit, :debit_kind, :credit, "
+    ":credit_kind, :points, :reason, :reverses, '\\x00', '2026-09-07', NULL)"
+)
+
+
+async def _refused(scene: "Scene", sql: str, **values: object) -> tuple[str, str]:
+    """SQLSTATE and constraint."""
+    with pytest.raises(sa.exc.DBAPIError) as refused:
+        await scene.rows(sql, **values)
+    message = str(refused.value.orig)
+    name = message.partition('constraint "')[2].partition('"')[0]
+    return getattr(refused.value.orig, "sqlstate", ""), name
+
+
+@pytest.mark.parametrize(
+    ("sql", "state"),
+    [
+        ("UPDATE {s}.points_entry SET points = 20", DENIED),
+        ("DELETE FROM {s}.points_entry", DENIED),
+        ("TRUNCATE {s}.points_entry", DENIED),
+        ("UPDATE {s}.points_account SET posted = posted + 1", DENIED),
+        ("DELETE FROM {s}.points_account", DENIED),
+        ("TRUNCATE {s}.points_account", DENIED),
+        ("INSERT INTO {s}.points_account (id, kind, owner_id, posted) VALUES (:id, 'purse', :id, 100)", DENIED),
+        ("DELETE FROM {s}.points_term", DENIED),
+        ("DELETE FROM {s}.points_reason", DENIED),
+        ("CREATE TABLE {s}.points_mine (id uuid)", DENIED),
+        ("ALTER TABLE {s}.points_entry DISABLE TRIGGER ALL", DENIED),
+        ("DROP TRIGGER points_entry_moves ON {s}.points_entry", DENIED),
+        ("SET session_replication_role = replica", DENIED),
+    ],
+)
+async def test_application_cannot_touch_what_stands(scene: "Scene", sql: str, state: str) -> None:
+    await scene.open_term()
+    await scene.give(scene.pupils[0][0])
+    before = await scene.books()
+    values = {"id": new_id()} if ":id" in sql else {}
+    assert (await _refused(scene, sql, **values))[0] == state
+    assert await scene.books() == before
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["UPDATE {s}.points_entry SET points = 20", "DELETE FROM {s}.points_entry", "TRUNCATE {s}.points_entry CASCADE"],
+)
+async def test_not_even_the_owner_edits_entries_by_accident(scene: "Scene", verb: str) -> None:
+    await scene.open_term()
+    await scene.give(scene.pupils[0][0])
+    with pytest.raises(sa.exc.DBAPIError, match="never changed"):
+        async with scene.platform.database.owner.begin() as connection:
+            await connection.execute(sa.text(verb.replace("{s}", scene.state.district.schema)))
+    assert (await scene.audit()).sound
+
+
+async def test_entries_that_lie_are_refused(scene: "Scene") -> None:
+    term = await scene.open_term(quota=20)
+    pupil, other = scene.pupils[0][0], scene.pupils[0][1]
+    award = await scene.give(pupil, points=5)
+    quota, purse = account_id("quota", owner=scene.teachers[0], term=term), account_id("purse", owner=pupil)
+    issue = account_id("issue", term=term)
+    reason = (await scene.rows("SELECT id FROM {s}.points_reason LIMIT 1"))[0][0]
+    entry: dict[str, object] = {
+        "kind": "award",
+        "term": term,
+        "debit": quota,
+        "debit_kind": "quota",
+        "credit": purse,
+        "credit_kind": "purse",
+        "points": 5,
+        "reason": reason,
+        "reverses": None,
+    }
+    back = {
+        **entry,
+        "kind": "reverse",
+        "debit": purse,
+        "debit_kind": "purse",
+        "credit": quota,
+        "credit_kind": "quota",
+        "reason": None,
+        "reverses": award.operation,
+    }
+    grant = {**entry, "kind": "grant", "debit": issue, "debit_kind": "issue", "credit": quota, "credit_kind": "quota"}
+    cases: dict[str, tuple[dict[str, object], tuple[str, str]]] = {
+        "overspent quota": ({**entry, "points": 20}, (CHECK, "ck_points_account_no_overspend")),
+        "denomination": ({**entry, "points": 3}, (CHECK, "ck_points_entry_denomination")),
+        "negative": ({**back, "points": -5}, (CHECK, "ck_points_entry_positive")),
+        "zero": ({**back, "points": 0}, (CHECK, "ck_points_entry_positive")),
+        "no reason": ({**entry, "reason": None}, (CHECK, "ck_points_entry_reason")),
+        "to oneself": ({**entry, "credit": quota}, (CHECK, "ck_points_entry_two_accounts")),
+        "out of nothing": (
+            {**entry, "debit": issue, "debit_kind": "issue"},
+            (CHECK, "ck_points_entry_way"),
+        ),
+        "issue called a quota": ({**entry, "debit": issue}, (FOREIGN, "points_account_known")),
+        "unknown purse": ({**entry, "credit": account_id("purse", owner=other)}, (FOREIGN, "points_account_known")),
+        "unknown term": ({**entry, "term": new_id()}, (CHECK, "points_term_open")),
+        "second grant": ({**grant, "points": 5, "reason": None}, (UNIQUE, "uq_points_entry_quota_granted_once")),
+        "reversal of more": ({**back, "points": 10}, (FOREIGN, "fk_points_entry_mirror")),
+        "reversal of nothing": ({**back, "reverses": new_id()}, (FOREIGN, "fk_points_entry_mirror")),
+        "reversal without original": ({**back, "reverses": None}, (CHECK, "ck_points_entry_reverses")),
+        "reversal to another quota": (
+            {**back, "credit": account_id("quota", owner=scene.teachers[1], term=term)},
+            (FOREIGN, "fk_points_entry_mirror"),
+        ),
+        "early expiry": (
+            {
+                **entry,
+                "kind": "expire",
+                "debit": purse,
+                "debit_kind": "purse",
+                "credit": issue,
+                "credit_kind": "expired",
+            },
+            (CHECK, "points_term_open"),
+        ),
+    }
+    before = await scene.books()
+    found = {name: await _refused(scene, INSERT, id=new_id(), **values) for name, (values, _) in cases.items()}
+    assert found == {name: expected for name, (_, expected) in cases.items()}
+    assert await scene.books() == before
+    await scene.rows(INSERT, id=new_id(), **back)
+    assert await _refused(scene, INSERT, id=new_id(), **back) == (UNIQUE, "uq_points_entry_reversed_once")
+    assert (await scene.audit()).sound
+
+
+async def test_spent_award_cannot_be_reversed_by_raw_sql(scene: "Scene") -> None:
+    term = await scene.open_term()
+    pupil = scene.pupils[0][0]
+    award = await scene.give(pupil, points=5)
+    await scene.spend(pupil, 1)
+    purse, quota = account_id("purse", owner=pupil), account_id("quota", owner=scene.teachers[0], term=term)
+    values: dict[str, object] = {
+        "kind": "reverse",
+        "term": term,
+        "debit": purse,
+        "debit_kind": "purse",
+        "credit": quota,
+        "credit_kind": "quota",
+        "points": 5,
+        "reason": None,
+        "reverses": award.operation,
+    }
+    assert await _refused(scene, INSERT, id=new_id(), **values) == (CHECK, "ck_points_account_no_overspend")
+
+
+async def test_auditor_finds_what_a_superuser_did(scene: "Scene") -> None:
+    """An auditor that has never found anything proves nothing."""
+    term = await scene.open_term()
+    await scene.give(scene.pupils[0][0], points=5)
+    quota = account_id("quota", owner=scene.teachers[0], term=term)
+    s = scene.state.district.schema
+    async with scene.platform.database.owner.begin() as connection:
+        await connection.execute(
+            sa.text(f"UPDATE {s}.points_account SET posted = posted + 7 WHERE id = :id"), {"id": quota}
+        )
+        await connection.execute(sa.text(f"ALTER TABLE {s}.points_entry DISABLE TRIGGER USER"))
+        await connection.execute(sa.text(f"ALTER TABLE {s}.points_entry DROP CONSTRAINT ck_points_entry_denomination"))
+        await connection.execute(sa.text(f"UPDATE {s}.points_entry SET points = 3 WHERE kind = 'award'"))  # noqa: S608 - as above
+    found = {line.name: line.broken for line in (await scene.audit()).invariants if line.broken}
+    assert found == {"lost": 7, "differing": 2, "denominations": 1}
+
+
+async def test_two_districts_with_equal_ids_and_keys_share_nothing(scene: "Scene", make_district: object) -> None:
+    from tests.conftest import Scene as Whole
+
+    state = await make_district("yangzhou", "[plugins.points]", name="扬州市")  # type: ignore[operator]  # a fixture's type
+    there = Whole(scene.platform, state, scene.root, scene.school, scene.teachers, scene.classes, scene.pupils)
+    await _copy_people(scene, there)
+    term, key, pupil = new_id(), new_id(), scene.pupils[0][0]
+    for one in (scene, there):
+        await one.open_term(id_=term)
+    assert await scene.give(pupil, key=key, points=20) == await there.give(pupil, key=key, points=20)
+    await there.undo(key, key=UUID(int=key.int + 1))
+    assert ((await scene.books())["purse"], (await there.books())["purse"]) == (20, 0)
+    await scene.close(term)
+    assert (await there.give(pupil)).left == 995
+    assert (await scene.audit()).sound
+    assert (await there.audit()).sound
+
+
+async def _copy_people(here: "Scene", there: "Scene") -> None:
+    one, two = here.state.district.schema, there.state.district.schema
+    async with here.platform.database.owner.begin() as connection:
+        await connection.execute(sa.text(f"DELETE FROM {two}.org"))  # noqa: S608 - our own schemas
+        for table in ("org", "person", "class_group", "membership", "enrolment"):
+            await connection.execute(sa.text(f"INSERT INTO {two}.{table} SELECT * FROM {one}.{table}"))  # noqa: S608 - as above
