@@ -46,6 +46,14 @@ _CORE_TAGS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text(zh="审计日志", en="Audit log"),
         Text(zh="谁在何时对谁做了什么", en="who did what to whom, and when"),
     ),
+    "roster": (
+        Text(zh="名册", en="Roster"),
+        Text(zh="上传、查看计划、导入、下载问题清单", en="upload, look at the plan, import, download the findings"),
+    ),
+    "rights": (
+        Text(zh="个人信息权利", en="Rights over one's data"),
+        Text(zh="同意与撤回、查阅复制、更正、删除", en="consent and withdrawal, a copy, correction, erasure"),
+    ),
     "webhooks": (
         Text(zh="Webhook", en="Webhooks"),
         Text(zh="有事发生时通知您的地址（Standard Webhooks）", en="tell your address of events (Standard Webhooks)"),

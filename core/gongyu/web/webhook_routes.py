@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
+from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath
 
 from gongyu.events import webhooks
@@ -15,6 +16,7 @@ from gongyu.web.problems import ProblemError, problem_response
 
 __all__ = ["webhook_routes"]
 
+_SECRET_ANSWER = CacheControlHeader(no_store=True)
 _PERMISSION = "district.webhook.manage"
 
 
@@ -60,7 +62,13 @@ async def list_webhooks(call: Call) -> list[WebhookOut]:
     ]
 
 
-@post("/", permission=_PERMISSION, operation_id="create_webhook", summary="Register a webhook")
+@post(
+    "/",
+    permission=_PERMISSION,
+    cache_control=_SECRET_ANSWER,
+    operation_id="create_webhook",
+    summary="Register a webhook",
+)
 async def create_webhook(call: Call, data: NewWebhook) -> WebhookSecret:
     try:
         made = await webhooks.create_webhook(
@@ -82,6 +90,7 @@ async def create_webhook(call: Call, data: NewWebhook) -> WebhookSecret:
 @post(
     "/{webhook:uuid}/secret",
     permission=_PERMISSION,
+    cache_control=_SECRET_ANSWER,
     operation_id="rotate_webhook_secret",
     summary="Give a webhook a new secret; the old one still signs for a day",
 )

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -204,7 +205,8 @@ def test_workbook_reads_back_as_the_population(district: Population, register: R
 
 def test_workbook_has_71_columns(tmp_path: Path) -> None:
     path = written(make(pupils=5), "register", tmp_path)
-    rows = list(load_workbook(path, read_only=True).worksheets[0].values)
+    with closing(load_workbook(path, read_only=True)) as workbook:
+        rows = list(workbook.worksheets[0].values)
     assert len(rows) == 6
     assert len(rows[0]) == 71
     assert (rows[0][0], rows[0][26], rows[0][46], rows[0][70]) == (

@@ -36,6 +36,8 @@ post_hooks: []
 content_type_overrides:
   application/pdf: application/octet-stream
   application/x-ndjson: application/octet-stream
+  application/vnd.openxmlformats-officedocument.spreadsheetml.sheet: application/octet-stream
+  application/zip: application/octet-stream
   text/csv: application/octet-stream
 """
 LINTERS = os.environ.get("GONGYU_NPM_LINTERS", "")

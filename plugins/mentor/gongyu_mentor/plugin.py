@@ -1,14 +1,16 @@
 """Growth mentors: everything this plugin contributes, on one page."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import click
 import msgspec
 import sqlalchemy as sa
 from litestar.handlers import HTTPRouteHandler
 
-from gongyu.plugin import Capability, Event, Permission, PluginInfo, Subscription, Text, hookimpl
-from gongyu_mentor import api, assignments
+from gongyu.people.rights.contract import Erased, PersonPart
+from gongyu.plugin import Capability, Context, DemoLine, Event, Permission, PluginInfo, Subscription, Text, hookimpl
+from gongyu_mentor import api, assignments, records
 from gongyu_mentor.events import MentorAssigned, MentorEnded
 from gongyu_mentor.models import Base
 from gongyu_mentor.people import STAFF
@@ -68,7 +70,25 @@ def capabilities() -> Sequence[Capability]:
 
 
 @hookimpl
+async def demo_played(context: Context) -> Sequence[DemoLine]:
+    from gongyu_mentor.demo import play  # noqa: PLC0415 - played once in a demonstration's life
+
+    return await play(context)
+
+
+@hookimpl
+async def person_data(context: Context, person: UUID) -> Sequence[PersonPart]:
+    return await records.held(context, person)
+
+
+@hookimpl
+async def person_erased(context: Context, person: UUID, here: bool) -> Sequence[Erased]:  # noqa: FBT001 - the contract's
+    return await records.erased(context, person, here=here)
+
+
+@hookimpl
 def commands() -> Sequence[click.Command]:
     from gongyu_mentor.commands import mentor  # noqa: PLC0415 - the server never needs the command line
+    from gongyu_mentor.rounds_commands import COMMANDS  # noqa: PLC0415 - as above
 
-    return list(mentor.commands.values())
+    return [*mentor.commands.values(), *COMMANDS]

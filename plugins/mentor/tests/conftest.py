@@ -85,7 +85,7 @@ class Site:
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
-    async def rows(self, query: sa.Select[Any]) -> list[Any]:
+    async def rows(self, query: sa.Select[*tuple[Any, ...]]) -> list[Any]:
         async with self.platform.database.read(self.state.district) as connection:
             return list(await connection.execute(query))
 

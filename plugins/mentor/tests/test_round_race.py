@@ -14,10 +14,11 @@ import pytest
 import sqlalchemy as sa
 
 from gongyu.events.models import EventRow
+from gongyu.web import ProblemError
 from gongyu_mentor import preferences, runs
 from gongyu_mentor.models import Assignment, Preference, Round
 from gongyu_mentor.rounds import district_day
-from gongyu_mentor.schemas import Choices
+from gongyu_mentor.schemas import Choices, RunOut
 
 from .conftest import MakeSite, Site
 
@@ -61,7 +62,7 @@ async def test_a_list_of_the_closing_second_is_in_the_run_or_refused(site: Site)
             started.set()
             await asyncio.sleep(0.5)  # acknowledged only after its commit
 
-    async def first_run() -> runs.RunOut:
+    async def first_run() -> RunOut:
         await started.wait()
         async with site.platform.database.work(district) as session:
             return await runs.try_out(
@@ -71,7 +72,7 @@ async def test_a_list_of_the_closing_second_is_in_the_run_or_refused(site: Site)
     _, made = await asyncio.gather(slow(), first_run())
     assert made.figures.ranks == {"1": 1}
     for student, now in ((school.students[1], outside), (school.students[2], inside)):
-        with pytest.raises(preferences.ProblemError, match="conflict"):
+        with pytest.raises(ProblemError, match="conflict"):
             async with site.platform.database.work(district) as session:
                 await preferences.file_own(
                     session, round_id=round_id, student=student, asked=asked, now=now, today=today

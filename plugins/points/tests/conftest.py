@@ -1,6 +1,6 @@
 """A district with a school: three teachers, two homeroom classes, and what is needed to give and to spend."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -154,3 +154,9 @@ async def populate(platform: Platform, state: DistrictState, *, pupils: int = 3)
 @pytest.fixture
 async def scene(platform: Platform, make_district: MakeDistrict) -> Scene:
     return await populate(platform, await make_district("ezhou", "[plugins.points]"))
+
+
+@pytest.fixture
+def new_scene() -> Callable[[Platform, DistrictState], Awaitable[Scene]]:
+    """People for a district that is there already."""
+    return populate

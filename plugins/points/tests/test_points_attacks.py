@@ -1,5 +1,6 @@
 """What a slip in our own SQL could try, as the application's role: the database refuses each, and nothing changes."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -7,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from gongyu.database.model import new_id
+from gongyu.testing.plugin import MakeDistrict
 from gongyu_points.books import account_id
 
 if TYPE_CHECKING:
     from tests.conftest import Scene
 
-DENIED, KEPT, CHECK, FOREIGN, UNIQUE = "42501", "23001", "23514", "23503", "23505"
+DENIED, CHECK, FOREIGN, UNIQUE = "42501", "23514", "23503", "23505"
 
 INSERT = (
     "INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, "
@@ -30,30 +32,26 @@ async def _refused(scene: "Scene", sql: str, **values: object) -> tuple[str, str
     return getattr(refused.value.orig, "sqlstate", ""), name
 
 
-@pytest.mark.parametrize(
-    ("sql", "state"),
-    [
-        ("UPDATE {s}.points_entry SET points = 20", DENIED),
-        ("DELETE FROM {s}.points_entry", DENIED),
-        ("TRUNCATE {s}.points_entry", DENIED),
-        ("UPDATE {s}.points_account SET posted = posted + 1", DENIED),
-        ("DELETE FROM {s}.points_account", DENIED),
-        ("TRUNCATE {s}.points_account", DENIED),
-        ("INSERT INTO {s}.points_account (id, kind, owner_id, posted) VALUES (:id, 'purse', :id, 100)", DENIED),
-        ("DELETE FROM {s}.points_term", DENIED),
-        ("DELETE FROM {s}.points_reason", DENIED),
-        ("CREATE TABLE {s}.points_mine (id uuid)", DENIED),
-        ("ALTER TABLE {s}.points_entry DISABLE TRIGGER ALL", DENIED),
-        ("DROP TRIGGER points_entry_moves ON {s}.points_entry", DENIED),
-        ("SET session_replication_role = replica", DENIED),
-    ],
-)
-async def test_application_cannot_touch_what_stands(scene: "Scene", sql: str, state: str) -> None:
+async def test_application_cannot_touch_what_stands(scene: "Scene") -> None:
     await scene.open_term()
     await scene.give(scene.pupils[0][0])
     before = await scene.books()
-    values = {"id": new_id()} if ":id" in sql else {}
-    assert (await _refused(scene, sql, **values))[0] == state
+    tries = [
+        "UPDATE {s}.points_entry SET points = 20",
+        "DELETE FROM {s}.points_entry",
+        "TRUNCATE {s}.points_entry",
+        "UPDATE {s}.points_account SET posted = posted + 1",
+        "DELETE FROM {s}.points_account",
+        "TRUNCATE {s}.points_account",
+        "INSERT INTO {s}.points_account (id, kind, owner_id, posted) SELECT id, 'purse', id, 100 FROM {s}.person",
+        "DELETE FROM {s}.points_term",
+        "DELETE FROM {s}.points_reason",
+        "CREATE TABLE {s}.points_mine (id uuid)",
+        "ALTER TABLE {s}.points_entry DISABLE TRIGGER ALL",
+        "DROP TRIGGER points_entry_moves ON {s}.points_entry",
+        "SET session_replication_role = replica",
+    ]
+    assert {sql: (await _refused(scene, sql))[0] for sql in tries} == dict.fromkeys(tries, DENIED)
     assert await scene.books() == before
 
 
@@ -167,23 +165,23 @@ async def test_auditor_finds_what_a_superuser_did(scene: "Scene") -> None:
     term = await scene.open_term()
     await scene.give(scene.pupils[0][0], points=5)
     quota = account_id("quota", owner=scene.teachers[0], term=term)
-    s = scene.state.district.schema
+    steps = (
+        "UPDATE {s}.points_account SET posted = posted + 7 WHERE id = :id",
+        "ALTER TABLE {s}.points_entry DISABLE TRIGGER USER",
+        "ALTER TABLE {s}.points_entry DROP CONSTRAINT ck_points_entry_denomination",
+        "UPDATE {s}.points_entry SET points = 3 WHERE kind = 'award'",
+    )
     async with scene.platform.database.owner.begin() as connection:
-        await connection.execute(
-            sa.text(f"UPDATE {s}.points_account SET posted = posted + 7 WHERE id = :id"), {"id": quota}
-        )
-        await connection.execute(sa.text(f"ALTER TABLE {s}.points_entry DISABLE TRIGGER USER"))
-        await connection.execute(sa.text(f"ALTER TABLE {s}.points_entry DROP CONSTRAINT ck_points_entry_denomination"))
-        await connection.execute(sa.text(f"UPDATE {s}.points_entry SET points = 3 WHERE kind = 'award'"))  # noqa: S608 - as above
+        for step in steps:
+            values = {"id": quota} if ":id" in step else {}
+            await connection.execute(sa.text(step.replace("{s}", scene.state.district.schema)), values)
     found = {line.name: line.broken for line in (await scene.audit()).invariants if line.broken}
     assert found == {"lost": 7, "differing": 2, "denominations": 1}
 
 
-async def test_two_districts_with_equal_ids_and_keys_share_nothing(scene: "Scene", make_district: object) -> None:
-    from tests.conftest import Scene as Whole
-
-    state = await make_district("yangzhou", "[plugins.points]", name="扬州市")  # type: ignore[operator]  # a fixture's type
-    there = Whole(scene.platform, state, scene.root, scene.school, scene.teachers, scene.classes, scene.pupils)
+async def test_two_districts_with_equal_ids_and_keys_share_nothing(scene: "Scene", make_district: MakeDistrict) -> None:
+    state = await make_district("yangzhou", "[plugins.points]", name="扬州市")
+    there = replace(scene, state=state)
     await _copy_people(scene, there)
     term, key, pupil = new_id(), new_id(), scene.pupils[0][0]
     for one in (scene, there):

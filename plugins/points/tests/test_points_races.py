@@ -4,34 +4,25 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
-from gongyu.config import Config
 from gongyu.database.engine import Database
 from gongyu.database.model import new_id
-from gongyu.host import Host
-from gongyu.platform import Platform, assemble, opened
 from gongyu.web import ProblemError
 
 if TYPE_CHECKING:
     from tests.conftest import Scene
 
 
-@pytest.fixture(params=[1, 8, 32])
-async def platform(
-    request: pytest.FixtureRequest, database_url: str, host: Host, tmp_path: Path
-) -> AsyncGenerator[Platform]:
-    """A platform with so many connections."""
-    made = assemble(Config(database_url=database_url, data=tmp_path), host=host, raise_hook_errors=True)
-    await made.database.close()
-    wide = replace(made, database=Database(database_url, connections=request.param))
-    wide = replace(wide, registry=type(made.registry)(wide.database, host))
-    async with opened(wide) as platform:
-        yield platform
+@pytest.fixture(params=[1, 8, 32], name="scene")
+async def at_once(scene: "Scene", request: pytest.FixtureRequest) -> AsyncGenerator["Scene"]:
+    """The district, reached by so many connections."""
+    database = Database(scene.platform.database.url, connections=request.param)
+    yield replace(scene, platform=replace(scene.platform, database=database))
+    await database.close()
 
 
 async def together(verbs: Iterable[Awaitable[object]]) -> Counter[str]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,10 @@ import sqlalchemy as sa
 from gongyu.access.models import AuditLine
 from gongyu.events.models import EventRow
 from gongyu.people.models import Enrolment, Guardianship, Membership, Person, RosterImport
+from gongyu.testing.deployment import Deployment
+
+if TYPE_CHECKING:
+    from tests.people.importing.conftest import Town, Write
 
 PROGRAM = """
 import asyncio, os, signal, sys
@@ -20,9 +25,6 @@ from gongyu.config import Config
 from gongyu.host import load_host
 from gongyu.people.importing.service import import_roster
 from gongyu.platform import open_platform
-
-if TYPE_CHECKING:
-    from tests.people.importing.conftest import Town, Write
 
 slug, path, stage = sys.argv[1:]
 
@@ -75,8 +77,6 @@ async def _counted(town: "Town") -> dict[str, int]:
 
 
 def test_the_command_imports_and_says_what_it_did(tmp_path: Path, write: "Write") -> None:
-    from gongyu.testing.deployment import Deployment  # noqa: PLC0415 - only here
-
     place = Deployment(tmp_path / "var")
     place.apply("ezhou", "")
     path = str(write())

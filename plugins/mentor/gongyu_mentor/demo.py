@@ -1,0 +1,109 @@
+"""`make demo`: every school ranks, matches and explains, then a mentor leaves; through the real services."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gongyu.people.models import Membership
+from gongyu.plugin import Context, DemoLine, Text
+from gongyu_mentor import people, preferences, publishing, rematching, rounds, runs
+from gongyu_mentor.models import Offer, Run
+from gongyu_mentor.schemas import NewRound, RematchIn, RunOut
+from gongyu_mentor.settings import MentorSettings
+
+__all__ = ["play"]
+
+_SEED = 20260901
+
+
+class _InTheOpen:
+    """Stands in for the district's keys: the round is over in one transaction, so nobody is kept from its seed."""
+
+    def encrypt(self, slug: str, plaintext: bytes, *, context: bytes) -> bytes:  # noqa: ARG002 - as the keys have it
+        return plaintext
+
+    def decrypt(self, slug: str, sealed: bytes, *, context: bytes) -> bytes:  # noqa: ARG002 - as above
+        return sealed
+
+
+async def play(context: Context) -> list[DemoLine]:
+    today = rounds.district_day(context.district, context.now)
+    counted = sa.select(Membership.org_id).where(Membership.role == "student").group_by(Membership.org_id)
+    made = [
+        await _school(context, school, today=today)
+        for school in await context.session.scalars(counted.order_by(Membership.org_id))
+    ]
+    ranks: Counter[str] = Counter()
+    for first, _ in made:
+        ranks.update(first.figures.ranks)
+    students, matched, explained, moved = (
+        sum(one.figures.students for one, _ in made),
+        sum(one.figures.matched for one, _ in made),
+        await _explained(context.session),
+        sum(again.figures.students - again.figures.kept for _, again in made),
+    )
+
+    def share(count: int) -> str:
+        return f"{count / students:.1%}" if students else "—"
+
+    return [
+        DemoLine(title=Text(zh="填报志愿的学生", en="pupils who ranked mentors"), figure=students),
+        DemoLine(title=Text(zh="有导师的学生", en="pupils with a mentor"), figure=share(matched)),
+        DemoLine(title=Text(zh="得到第一志愿", en="got their first choice"), figure=share(ranks["1"])),
+        DemoLine(
+            title=Text(zh="得到前三志愿", en="got one of their first three"),
+            figure=share(sum(ranks[rank] for rank in ("1", "2", "3"))),
+        ),
+        DemoLine(title=Text(zh="可以说明原因的学生", en="pupils who can be told why"), figure=explained),
+        DemoLine(title=Text(zh="一名导师离任后更换导师的学生", en="moved when a mentor left"), figure=moved),
+    ]
+
+
+async def _school(context: Context, school: UUID, *, today: date) -> tuple[RunOut, RunOut]:
+    """One round and one departure; the times lie in the days before, so that the round is over now."""
+    session, now, keys = context.session, context.now, _InTheOpen()
+    opens, closes = now - timedelta(days=3), now - timedelta(hours=1)
+    new = NewRound(school=school, title="导师双选", opens_at=opens, closes_at=closes)
+    settings = context.settings or MentorSettings()
+    row = await rounds.create(session, new=new, settings=settings, schools={}, orgs=None, by=None, today=today)
+    await rounds.announce(session, row.id, orgs=None, by=None, now=opens, keys=keys, seed=f"demo {_SEED} {school}")
+    pupils = list(await session.scalars(people.students_at(school, today=today)))
+    mentors = sorted(await session.scalars(sa.select(Offer.mentor_id).where(Offer.round_id == row.id)))
+    lists = _wishes(pupils, mentors, length=row.list_length)
+    await preferences.file_paper(session, round_id=row.id, lists=lists, by=None, now=opens + timedelta(hours=1))
+    engine: dict[str, Any] = {"orgs": None, "by": None, "today": today, "keys": keys}
+    first = await runs.try_out(session, row.id, now=closes, **engine)
+    await publishing.publish(session, row.id, run=first.id, now=closes + timedelta(minutes=10), **engine)
+    leaver = _average(first)
+    again = await rematching.rematch(session, row.id, asked=RematchIn(gone=[leaver]), now=now, **engine)
+    return first, again
+
+
+def _wishes(pupils: Sequence[UUID], mentors: Sequence[UUID], *, length: int) -> dict[UUID, list[UUID]]:
+    """Log-normal popularity, as such choices have: a few mentors are on every second list."""
+    chance = Random(_SEED)  # noqa: S311 - wishes, not secrets
+    popularity = [chance.lognormvariate(0, 1) for _ in mentors]
+    wishes = {}
+    for pupil in pupils:
+        order = sorted(range(len(mentors)), key=lambda at: -popularity[at] * chance.expovariate(1.0))
+        wishes[pupil] = [mentors[at] for at in order[:length]]
+    return wishes
+
+
+def _average(run: RunOut) -> UUID:
+    """A mentor with an ordinary number of students."""
+    ordered = sorted((load, mentor) for mentor, load in run.loads.items())
+    return UUID(ordered[len(ordered) // 2][1])
+
+
+async def _explained(session: AsyncSession) -> int:
+    """Reasons on file in the runs that are in force."""
+    keys = sa.func.jsonb_object_keys(sa.func.jsonb_extract_path(Run.result, "pairs"))
+    found = sa.select(keys.label("student")).where(Run.kind == "trial").subquery()
+    return (await session.execute(sa.select(sa.func.count(sa.distinct(found.c.student))))).scalar_one()

@@ -1,0 +1,147 @@
+"""What is held about one person here, for their copy; and what goes when they ask to be forgotten."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from gongyu.people.models import Person
+from gongyu.people.rights.contract import Erased, PersonPart
+from gongyu.plugin import Context, Text
+from gongyu_mentor.models import Assignment, Favour, Offer, Pin, Preference, Round, Run
+
+__all__ = ["erased", "held"]
+
+_LABELS: Final = {
+    "round": Text(zh="轮次", en="round"),
+    "choices": Text(zh="志愿", en="choices"),
+    "filed_at": Text(zh="填报时间", en="filed at"),
+    "mentor": Text(zh="导师", en="mentor"),
+    "begins_at": Text(zh="开始", en="begins"),
+    "ends_at": Text(zh="结束", en="ends"),
+    "why": Text(zh="结对原因代码", en="code of the reason"),
+    "subjects": Text(zh="学科", en="subjects"),
+    "talents": Text(zh="特长", en="talents"),
+    "introduction": Text(zh="介绍", en="introduction"),
+    "fewer": Text(zh="希望减少到", en="asked for so few"),
+    "fewer_reason": Text(zh="理由", en="reason"),
+    "reason": Text(zh="指定结对的理由", en="why this pair was decided"),
+}
+
+
+async def held(context: Context, person: UUID) -> list[PersonPart]:
+    """Lists, pairs and pages of their own. Of a mentor's pairs only the periods: the students are other people."""
+    mentor = aliased(Person)
+    names = {row.id: row.name for row in await context.session.execute(_mentors_listed(person))}
+    choices = [
+        {"round": row.title, "choices": [names.get(one, "") for one in row.choices], "filed_at": row.filed_at}
+        for row in await context.session.execute(
+            sa.select(Round.title, Preference.choices, Preference.filed_at)
+            .join(Round, Round.id == Preference.round_id)
+            .where(Preference.student_id == person)
+            .order_by(Preference.filed_at)
+        )
+    ]
+    why = sa.func.jsonb_extract_path_text(Run.result, "pairs", str(person), "1")
+    pairs = await _rows(
+        context,
+        sa.select(mentor.name.label("mentor"), Assignment.begins_at, Assignment.ends_at, why.label("why"))
+        .join(mentor, mentor.id == Assignment.mentor_id)
+        .outerjoin(Run, Run.id == Assignment.run_id)
+        .where(Assignment.student_id == person)
+        .order_by(Assignment.begins_at),
+    )
+    decided = await _rows(
+        context,
+        sa.select(Round.title.label("round"), mentor.name.label("mentor"), Pin.reason)
+        .join(Round, Round.id == Pin.round_id)
+        .join(mentor, mentor.id == Pin.mentor_id)
+        .where(Pin.student_id == person),
+    )
+    pages = await _rows(
+        context,
+        sa.select(
+            Round.title.label("round"),
+            Offer.subjects,
+            Offer.talents,
+            Offer.introduction,
+            Offer.fewer,
+            Offer.fewer_reason,
+        )
+        .join(Round, Round.id == Offer.round_id)
+        .where(Offer.mentor_id == person)
+        .order_by(Round.id),
+    )
+    mentored = await _rows(
+        context,
+        sa.select(Assignment.begins_at, Assignment.ends_at)
+        .where(Assignment.mentor_id == person)
+        .order_by(Assignment.begins_at),
+    )
+    return [
+        _part("choices", Text(zh="导师志愿", en="Mentors ranked"), choices),
+        _part("pairs", Text(zh="我的导师", en="My mentors"), pairs),
+        _part("decided", Text(zh="指定结对", en="Pairs by decision"), decided),
+        _part("pages", Text(zh="我作为导师的介绍", en="My pages as a mentor"), pages),
+        _part("mentored", Text(zh="我作为导师的结对时间", en="When I mentored"), mentored),
+    ]
+
+
+def _part(name: str, title: Text, rows: list[dict[str, Any]]) -> PersonPart:
+    return PersonPart(name=name, title=title, rows=rows, labels=_LABELS)
+
+
+def _mentors_listed(person: UUID) -> sa.Select[UUID, str]:
+    listed = sa.select(sa.func.unnest(Preference.choices)).where(Preference.student_id == person)
+    return sa.select(Person.id, Person.name).where(Person.id.in_(listed))
+
+
+async def _rows(context: Context, query: sa.Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
+    return [row._asdict() for row in await context.session.execute(query)]
+
+
+async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:
+    """Wishes and words go. What stays is that a pair existed, by number: it proves who could open a child's record.
+
+    While somebody is at school here, what the running round needs stays with it.
+    """
+    over = sa.select(Round.id).where(Round.state == "published") if here else sa.select(Round.id)
+    session = context.session
+    choices = await session.execute(
+        sa.delete(Preference)
+        .where(Preference.student_id == person, Preference.round_id.in_(over))
+        .returning(Preference.round_id)
+    )
+    pins = await session.execute(
+        sa.delete(Pin).where(Pin.student_id == person, Pin.round_id.in_(over)).returning(Pin.round_id)
+    )
+    stars = await session.execute(
+        sa.delete(Favour).where(Favour.mentor_id == person, Favour.round_id.in_(over)).returning(Favour.round_id)
+    )
+    for column in (Favour.students, Favour.keep):
+        await session.execute(
+            sa.update(Favour)
+            .where(column.any_() == person, Favour.round_id.in_(over))
+            .values({column.key: sa.func.array_remove(column, person)})
+        )
+    words: dict[str, Any] = {"subjects": [], "talents": [], "introduction": "", "fewer": None, "fewer_reason": None}
+    pages = await session.execute(
+        sa.update(Offer)
+        .where(Offer.mentor_id == person, Offer.round_id.in_(over))
+        .values(**words, fewer_state=None)
+        .returning(Offer.round_id)
+    )
+    pairs = sa.select(sa.func.count()).where(sa.or_(Assignment.student_id == person, Assignment.mentor_id == person))
+    stay = Text(
+        zh="只留编号，不留姓名，用来证明谁在何时可以查阅学生记录（未成年人保护法第六十二条、个人信息保护法第五十五条）",
+        en="kept by number, without a name, to prove who could open a child's record and when (Law on the Protection "
+        "of Minors, art. 62; Personal Information Protection Law, art. 55)",
+    )
+    return [
+        Erased(what=Text(zh="导师志愿", en="mentors ranked"), rows=len(choices.all())),
+        Erased(what=Text(zh="导师的优先选择", en="a mentor's stars"), rows=len(stars.all())),
+        Erased(what=Text(zh="指定结对", en="pairs by decision"), rows=len(pins.all())),
+        Erased(what=Text(zh="导师介绍", en="a mentor's pages"), rows=len(pages.all())),
+        Erased(what=Text(zh="结对记录", en="pairs"), rows=(await session.execute(pairs)).scalar_one(), kept=stay),
+    ]

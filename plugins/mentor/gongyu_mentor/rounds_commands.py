@@ -1,0 +1,137 @@
+"""`gongyu mentor rounds|run|publish|paper-out|paper-in`: a round from the terminal, as an operator helps a school."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+
+from gongyu.cli.frame import WRONG_INPUT, fail, run, say, table
+from gongyu.events.outbox import work
+from gongyu.people.models import Org
+from gongyu.platform import Platform
+from gongyu.plugin import Text
+from gongyu.text import language_of_environment
+from gongyu.web import ProblemError
+from gongyu_mentor import paper, preferences, publishing, rounds, runs
+from gongyu_mentor.models import Round
+
+__all__ = ["COMMANDS"]
+
+
+def _refused(error: ProblemError) -> NoReturn:
+    """The same words as over HTTP, every wrong place on a line of its own."""
+    language = language_of_environment()
+    for place, text in error.errors:
+        click.echo(f"{place}: {text.pick(language)}", err=True)
+    fail(error.detail or Text(zh="没有改变任何内容", en=f"{error.kind}; nothing was changed"), WRONG_INPUT)
+
+
+def _engine(platform: Platform, district: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    today = rounds.district_day(platform.state(district).district, now)
+    return {"orgs": None, "by": None, "now": now, "today": today, "keys": platform.keys}
+
+
+@click.command("rounds", help="列出轮次 · list the rounds of a district")
+@click.argument("district")
+def list_rounds(district: str) -> None:
+    async def whole(platform: Platform) -> None:
+        columns = [column for column in Round.__table__.columns if column.name not in {"salt", "seed_sealed", "seed"}]
+        found = sa.select(*columns, Org.name.label("school")).join(Org, Org.id == Round.school_id).order_by(Round.id)
+        async with platform.database.read(platform.state(district).district) as connection:
+            rows = list(await connection.execute(found))
+        now = datetime.now(UTC)
+        heads = [Text(zh="轮次", en="round"), Text(zh="学校", en="school"), Text(zh="名称", en="title")]
+        heads += [Text(zh="阶段", en="stage"), Text(zh="试算次数", en="runs")]
+        table(heads, [(row.id, row.school, row.title, rounds.stage(row, now), row.runs) for row in rows])
+
+    run(whole)
+
+
+@click.command("run", help="试算一次 · run the match once, to look at")
+@click.argument("district")
+@click.argument("round_id", metavar="ROUND", type=click.UUID)
+def try_out(district: str, round_id: UUID) -> None:
+    async def whole(platform: Platform) -> None:
+        try:
+            async with work(platform, platform.state(district)) as session:
+                made = await runs.try_out(session, round_id, **_engine(platform, district))
+        except ProblemError as error:
+            _refused(error)
+        figures = made.figures
+        lines = [
+            (Text(zh="试算", en="run"), made.id),
+            (Text(zh="学生", en="pupils"), figures.students),
+            (Text(zh="有导师", en="with a mentor"), figures.matched),
+            (Text(zh="志愿", en="ranks"), ", ".join(f"{rank}: {count}" for rank, count in figures.ranks.items())),
+            (Text(zh="补录", en="completed"), figures.completed),
+            (Text(zh="每位导师", en="per mentor"), f"{figures.least}–{figures.most}"),
+        ]
+        table([Text(zh="数据", en="figure"), Text(zh="值", en="value")], lines)
+
+    run(whole)
+
+
+@click.command("publish", help="公布一次试算的结果 · make a run the assignment")
+@click.argument("district")
+@click.argument("round_id", metavar="ROUND", type=click.UUID)
+@click.argument("run_id", metavar="RUN", type=click.UUID)
+def publish(district: str, round_id: UUID, run_id: UUID) -> None:
+    async def whole(platform: Platform) -> None:
+        try:
+            async with work(platform, platform.state(district)) as session:
+                row = await publishing.publish(session, round_id, run=run_id, **_engine(platform, district))
+        except ProblemError as error:
+            _refused(error)
+        said = Text(zh="已公布；抽签种子 {seed}", en="published; the lottery's seed is {seed}")
+        say(said.format(seed=row.seed))
+
+    run(whole)
+
+
+@click.command("paper-out", help="导出一个班的志愿表 · write the form of a class")
+@click.argument("district")
+@click.argument("round_id", metavar="ROUND", type=click.UUID)
+@click.argument("class_id", metavar="CLASS", type=click.UUID)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def paper_out(district: str, round_id: UUID, class_id: UUID, file: Path) -> None:
+    async def whole(platform: Platform) -> bytes:
+        today = _engine(platform, district)["today"]
+        try:
+            async with platform.database.read(platform.state(district).district) as connection:
+                row = await rounds.managed(connection, round_id, orgs=None)
+                return await paper.template(connection, row, class_id=class_id, today=today)
+        except ProblemError as error:
+            _refused(error)
+
+    book = run(whole)
+    file.write_bytes(book)
+
+
+@click.command("paper-in", help="录入填好的志愿表 · take in a filled form")
+@click.argument("district")
+@click.argument("round_id", metavar="ROUND", type=click.UUID)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def paper_in(district: str, round_id: UUID, file: Path) -> None:
+    content = file.read_bytes()
+
+    async def whole(platform: Platform) -> None:
+        engine = _engine(platform, district)
+        try:
+            async with work(platform, platform.state(district)) as session:
+                row = await rounds.managed(session, round_id, orgs=None)
+                lists = await paper.read_sheet(session, row, content=content, today=engine["today"])
+                taken = await preferences.file_paper(
+                    session, round_id=round_id, lists=lists, by=None, now=engine["now"]
+                )
+        except ProblemError as error:
+            _refused(error)
+        say(Text(zh="录入 {n} 名学生的志愿", en="the lists of {n} pupils were taken").format(n=taken))
+
+    run(whole)
+
+
+COMMANDS = [list_rounds, try_out, publish, paper_out, paper_in]
