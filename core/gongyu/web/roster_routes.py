@@ -3,22 +3,21 @@
 import asyncio
 import io
 import shutil
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-import sqlalchemy as sa
 from litestar import Request, Response, Router, get, post
 from litestar.di import Provide
 from litestar.params import Parameter
 
 from gongyu.database.model import new_id
+from gongyu.people.importing import stored
 from gongyu.people.importing.background import Imports, Order, clear_old_uploads, upload_folder, uploaded_file
 from gongyu.people.importing.plan import Tally
-from gongyu.people.importing.tracking import INTERRUPTED_AFTER, register
-from gongyu.people.models import RosterImport
+from gongyu.people.importing.tracking import register
 from gongyu.people.roster import Finding, write_xlsx
 from gongyu.platform import Platform
 from gongyu.text import Language, Text
@@ -32,9 +31,6 @@ _PERMISSION: Final = "district.roster.manage"
 MAX_UPLOAD: Final = 256 * 1024 * 1024
 _PIECE: Final = 1024 * 1024
 _XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-_row: Final = cast("sa.Table", RosterImport.__table__)
-_SHOWN: Final = [column for column in _row.c if column.name != "findings"]
 
 
 class ImportOut(msgspec.Struct, frozen=True):
@@ -89,11 +85,9 @@ Dialect = Annotated[
 
 @get("/imports", permission=_PERMISSION, operation_id="list_roster_imports", summary="List the imports, newest first")
 async def list_imports(call: Call, limit: Limit = 50, cursor: Cursor = None) -> Page[ImportOut]:
-    query = _selected().order_by(_row.c.id.desc()).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(_row.c.id < _as_id(cursor))
-    found = (await (await call.db()).execute(query)).all()
-    shown = [_out(row, call.language) for row in found[:limit]]
+    before = None if cursor is None else _as_id(cursor)
+    found = await stored.list_imports(await call.db(), limit=limit + 1, before=before)
+    shown = [_out(one, call.language) for one in found[:limit]]
     return Page(shown, str(shown[-1].id) if len(found) > limit else None)
 
 
@@ -135,13 +129,13 @@ async def read_import(call: Call, id: UUID) -> ImportOut:  # noqa: A002 - the pa
     status_code=202,
 )
 async def apply(call: Call, imports: Imports, id: UUID, data: Confirmation) -> ImportOut:  # noqa: A002 - as above
-    row = await _found(call, id)
-    if row.state == "applied":
+    found = await _found(call, id)
+    if found.state == "applied":
         raise ProblemError("conflict", Text(zh="已经导入过了", en="it has been applied already"))
-    if row.confirm_removals and data.confirm_removals != row.removals:
-        said = Text(zh="应为 {n}", en="{n} is expected").format(n=row.removals)
+    if found.confirmation_needed and data.confirm_removals != found.removals:
+        said = Text(zh="应为 {n}", en="{n} is expected").format(n=found.removals)
         raise ProblemError("invalid", errors=[("/confirm_removals", said)])
-    return await _again(call, imports, row, apply=True, confirm=data.confirm_removals)
+    return await _again(call, imports, found, apply=True, confirm=data.confirm_removals)
 
 
 @post(
@@ -194,52 +188,27 @@ async def download_findings(call: Call, id: UUID) -> Response[bytes]:  # noqa: A
     return Response(await asyncio.to_thread(write), media_type=_XLSX, headers=headers)
 
 
-def _selected() -> sa.Select[Any]:
-    return sa.select(*_SHOWN, sa.func.jsonb_array_length(_row.c.findings).label("findings"))
+def _out(one: stored.StoredImport, language: Language) -> ImportOut:
+    fields = {name: getattr(one, name) for name in ImportOut.__struct_fields__}
+    return ImportOut(**{**fields, "reason": one.reason.pick(language) if one.reason else None})
 
 
-def _out(row: sa.Row[Any], language: Language) -> ImportOut:
-    silent = row.state == "running" and datetime.now(UTC) - row.seen_at > INTERRUPTED_AFTER
-    return ImportOut(
-        id=row.id,
-        file=row.file,
-        dialect=row.dialect,
-        mode=row.mode,
-        state="interrupted" if silent else row.state,
-        stage=row.stage,
-        done=row.done,
-        total=row.total,
-        changes=msgspec.convert(row.counts, list[Tally]),
-        removals=row.removals,
-        confirmation_needed=row.confirm_removals,
-        reason=msgspec.convert(row.reason, Text).pick(language) if row.reason else None,
-        findings=row.findings,
-        actor=row.actor,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-    )
-
-
-async def _found(call: Call, id_: UUID) -> sa.Row[Any]:
-    row: sa.Row[Any] | None = (await (await call.db()).execute(_selected().where(_row.c.id == id_))).first()
-    if row is None:
+async def _found(call: Call, id_: UUID) -> stored.StoredImport:
+    found = await stored.find_import(await call.db(), id_)
+    if found is None:
         raise ProblemError("not-found")
-    return row
+    return found
 
 
 async def _findings(call: Call, id_: UUID) -> list[Finding]:
-    query = sa.select(_row.c.findings).where(_row.c.id == id_)
-    stored = (await (await call.db()).execute(query)).scalar_one_or_none()
-    if stored is None:
+    found = await stored.findings_of(await call.db(), id_)
+    if found is None:
         raise ProblemError("not-found")
-    return msgspec.convert(stored, list[Finding])
+    return found
 
 
 async def _refuse_when_busy(call: Call) -> None:
-    """One import of a district at a time: a second would wait for the first, with its own copy of the files."""
-    alive = _row.c.seen_at > datetime.now(UTC) - INTERRUPTED_AFTER
-    query = sa.select(_row.c.id).where(_row.c.state == "running", alive).limit(1)
-    if (await (await call.db()).execute(query)).first() is not None:
+    if await stored.is_busy(await call.db()):
         raise ProblemError("conflict", Text(zh="另一份名册正在导入", en="another roster is being imported"))
 
 
@@ -271,35 +240,33 @@ async def _receive(request: Request[Any, Any, Any], platform: Platform, path: Pa
 
 
 async def _again(
-    call: Call, imports: Imports, row: sa.Row[Any], *, apply: bool, confirm: int | None = None
+    call: Call, imports: Imports, found: stored.StoredImport, *, apply: bool, confirm: int | None = None
 ) -> ImportOut:
     await _refuse_when_busy(call)
-    path = await asyncio.to_thread(uploaded_file, call.platform, row.id)
+    path = await asyncio.to_thread(uploaded_file, call.platform, found.id)
     if path is None:
         gone = Text(zh="上传的文件已不在，请重新上传", en="the upload is not there any more; upload it again")
         raise ProblemError("conflict", gone)
-    return await _start(call, imports, row.id, path, apply=apply, confirm=confirm)
+    return await _start(call, imports, found.id, path, apply=apply, confirm=confirm)
 
 
 async def _start(
     call: Call, imports: Imports, id_: UUID, path: Path, *, apply: bool, confirm: int | None = None
 ) -> ImportOut:
-    now = datetime.now(UTC)
-    begun = {"state": "running", "stage": "waiting", "done": 0, "total": 0, "seen_at": now, "finished_at": None}
     async with call.platform.database.work(call.district) as session:
-        await session.execute(sa.update(RosterImport).where(RosterImport.id == id_).values(begun))
-    row = await _found(call, id_)
+        await stored.begin_again(session, id_)
+    found = await _found(call, id_)
     order = Order(
         slug=call.district.slug,
         id=id_,
         path=str(path),
         actor=call.actor,
-        dialect=row.dialect,
+        dialect=found.dialect,
         apply=apply,
         confirm_removals=confirm,
     )
     imports.start(call.platform, order)
-    return _out(row, call.language)
+    return _out(found, call.language)
 
 
 def _as_id(cursor: str) -> UUID:

@@ -185,13 +185,10 @@ async def _of_mine(connection: AsyncConnection, school: UUID, orgs: frozenset[UU
         raise ProblemError("not-found")
 
 
-async def students_of(context: Context, *, person: UUID) -> list[dict[str, Any]]:
+async def students_of(context: Context, *, person: UUID) -> list[UUID]:
     """The capability `mentor.students_of`: whom this person mentors now, for plugins that ask "is this my mentee?"."""
-    found = sa.select(Assignment.student_id, Assignment.begins_at).where(
-        Assignment.mentor_id == person, Assignment.ends_at.is_(None)
-    )
-    rows = await context.session.execute(found.order_by(Assignment.student_id))
-    return [{"student": row.student_id, "relation": "mentor", "since": row.begins_at} for row in rows]
+    found = sa.select(Assignment.student_id).where(Assignment.mentor_id == person, Assignment.ends_at.is_(None))
+    return list(await context.session.scalars(found.order_by(Assignment.student_id)))
 
 
 async def end_of_leaver(context: Context, occurrence: Occurrence) -> None:

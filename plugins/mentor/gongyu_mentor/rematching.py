@@ -13,7 +13,7 @@ from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_mentor.explanations import explain
 from gongyu_mentor.matching import NOBODY, solve
-from gongyu_mentor.models import Offer, Round
+from gongyu_mentor.models import Assignment, Offer, Round
 from gongyu_mentor.preferences import wrong_choices
 from gongyu_mentor.publishing import put_in_force
 from gongyu_mentor.rematch import rematch as frozen_pairs
@@ -45,7 +45,13 @@ async def rematch(
     if row.state != "published":
         raise refuse("先要公布结果，才能调整", "the round must be published first")
     seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, today=today, refiled=asked.choices, continuing=False)
+    # A group with a successor stays together: September's list, over mentors who are full by now, would scatter it.
+    inheriting = [Assignment.mentor_id.in_(asked.successors), Assignment.ends_at.is_(None)]
+    together = await session.scalars(sa.select(Assignment.student_id).where(*inheriting))
+    refiled: dict[UUID, list[UUID]] = {
+        student: [] for student in together if student not in asked.declined
+    } | asked.choices
+    frozen = await freeze(session, row, seed=seed, today=today, refiled=refiled, continuing=False)
     _check(asked, frozen, most=row.list_length)
     at = {name: number for number, name in enumerate(frozen.mentors)}
     student_at = {name: number for number, name in enumerate(frozen.students)}

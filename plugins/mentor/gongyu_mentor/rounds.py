@@ -102,10 +102,10 @@ def out(row: AnyRow | _Row, now: datetime) -> RoundOut:
 
 #: Rounds as `out` needs them: seeds and salts are not even read.
 _SHOWN = sa.select(*[column for column in _COLUMNS if column.name not in {"salt", "seed_sealed", "seed"}])
+#: A `Prepared` query knows its parameters by name, so a fixed value is written into it.
+_ANNOUNCED = Round.state != sa.literal_column("'draft'")
 #: Rounds of some schools; a draft is nobody's business but those who prepare it.
-ROUNDS = Paged(
-    _SHOWN.where(within_orgs(Round.school_id), _ANNOUNCED), key=[Round.id], row=_Row
-)
+ROUNDS = Paged(_SHOWN.where(within_orgs(Round.school_id), _ANNOUNCED), key=[Round.id], row=_Row)
 DRAFTS = Paged(_SHOWN.where(within_orgs(Round.school_id)), key=[Round.id], row=_Row)
 
 

@@ -15,9 +15,10 @@ from gongyu_mentor import lottery
 from gongyu_mentor.explanations import explain, reason, refusal_reason
 from gongyu_mentor.matching import Result, Snapshot, solve
 from gongyu_mentor.models import Assignment, Load, Run
+from gongyu_mentor.publishing import publish
 from gongyu_mentor.rounds import managed, open_seed
 from gongyu_mentor.snapshot import freeze
-from gongyu_mentor.verification import verify
+from gongyu_mentor.verification import BrokenAssignmentError, verify
 
 from .conftest import MakeSite, Site
 
@@ -169,8 +170,19 @@ async def test_a_broken_engine_publishes_nothing(site: Site, monkeypatch: pytest
         return result
 
     monkeypatch.setattr("gongyu_mentor.publishing.solve", swapped)
-    answer = await site.ask(site.school.head, "POST", f"/rounds/{round_id}/publish", {"run": run["id"]})
-    assert answer.status_code == 500
+    now = datetime.now(UTC)
+    with pytest.raises(BrokenAssignmentError):
+        async with site.platform.database.work(site.state.district) as session:
+            await publish(
+                session,
+                UUID(round_id),
+                run=UUID(run["id"]),
+                orgs=None,
+                by=None,
+                now=now,
+                today=now.date(),
+                keys=site.platform.keys,
+            )
     assert await site.rows(sa.select(Assignment.id)) == []
 
 

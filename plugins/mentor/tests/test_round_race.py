@@ -54,6 +54,13 @@ async def test_a_list_of_the_closing_second_is_in_the_run_or_refused(site: Site)
     asked = Choices(choices=school.mentors[:3])
     started = asyncio.Event()
 
+    async def file(student: UUID, now: datetime) -> None:
+        async with site.platform.database.work(district) as session:
+            await preferences.file_own(session, round_id=round_id, student=student, asked=asked, now=now, today=today)
+
+    with pytest.raises(ProblemError, match="conflict"):  # the second itself is too late
+        await file(school.students[1], outside)
+
     async def slow() -> None:
         async with site.platform.database.work(district) as session:
             await preferences.file_own(
@@ -71,12 +78,8 @@ async def test_a_list_of_the_closing_second_is_in_the_run_or_refused(site: Site)
 
     _, made = await asyncio.gather(slow(), first_run())
     assert made.figures.ranks == {"1": 1}
-    for student, now in ((school.students[1], outside), (school.students[2], inside)):
-        with pytest.raises(ProblemError, match="conflict"):
-            async with site.platform.database.work(district) as session:
-                await preferences.file_own(
-                    session, round_id=round_id, student=student, asked=asked, now=now, today=today
-                )
+    with pytest.raises(ProblemError, match="conflict"):  # in time, but behind the run: told, not lost
+        await file(school.students[2], inside)
     assert len(await site.rows(sa.select(Preference.student_id))) == 1
 
 

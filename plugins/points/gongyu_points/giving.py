@@ -235,7 +235,7 @@ async def _ground(
     elif settings.give_to == "school":
         ground = "school"
     elif mentees := context.capabilities.get(MENTEES):
-        ground, own = "mentor", set(await mentees(context, mentor=giver.person))
+        ground, own = "mentor", set(await mentees(context, person=giver.person))
     else:
         ground = "homeroom"
         theirs = homeroom_teacher_of(giver, today=today).where(Enrolment.person_id.in_(students))

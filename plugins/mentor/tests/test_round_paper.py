@@ -1,0 +1,108 @@
+"""The Excel form: out, filled in, back in; every wrong cell is told and nothing is half taken."""
+
+from io import BytesIO
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+from openpyxl import load_workbook
+
+from gongyu_mentor.models import Preference
+
+from .conftest import Site
+
+
+async def _form(site: Site, round_id: str) -> Any:  # noqa: ANN401 - a workbook, whose sheets are not typed by name
+    path = f"/rounds/{round_id}/classes/{site.school.class_id}/choices.xlsx"
+    answer = await site.ask(site.school.head, "GET", path)
+    assert answer.status_code == 200, answer.text
+    return load_workbook(BytesIO(answer.content))
+
+
+async def _take(site: Site, round_id: str, content: bytes) -> httpx.Response:
+    headers = {**site.headers(site.school.head), "content-type": "application/octet-stream"}
+    async with site.client() as client:
+        return await client.post(f"/rounds/{round_id}/choices.xlsx", content=content, headers=headers)
+
+
+def _saved(book: Any) -> bytes:  # noqa: ANN401 - as above
+    out = BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+async def test_a_form_goes_out_and_comes_back_as_it_was_filled(site: Site) -> None:
+    round_id = await site.open_round()
+    own, (first, second) = site.school.students[0], site.school.mentors[:2]
+    wish = {"choices": [str(first), str(second)]}
+    await site.done(own, "PUT", f"/rounds/{round_id}/preferences/mine", wish)
+    book = await _form(site, round_id)
+    choices, mentors = book["志愿 choices"], book["导师 mentors"]
+    number_of = {row[6].value: row[0].value for row in mentors.iter_rows(min_row=2)}
+    assert [choices.cell(2, column).value for column in (4, 5, 6)] == [
+        number_of[str(first)],
+        number_of[str(second)],
+        None,
+    ]
+    for line in range(3, 7):
+        choices.cell(line, 4, line - 1)
+        choices.cell(line, 6, "1")  # a gap closes up
+    taken = await _take(site, round_id, _saved(book))
+    assert (taken.status_code, taken.json()) == (200, {"taken": 4})
+    rows = await site.rows(sa.select(Preference.source, sa.func.count()).group_by(Preference.source))
+    assert dict(map(tuple, rows)) == {"own": 1, "paper": 4}
+
+    again = await _form(site, round_id)
+    mentor_of = {number: mentor for mentor, number in number_of.items()}
+    filed = {str(r.student_id): [str(c) for c in r.choices] for r in await site.rows(sa.select(Preference))}
+    shown = {
+        row[2].value: [mentor_of[int(cell.value)] for cell in row[3:] if cell.value is not None]
+        for row in again["志愿 choices"].iter_rows(min_row=2)
+    }
+    assert {student: wishes for student, wishes in shown.items() if wishes} == filed
+    unchanged = await _take(site, round_id, _saved(again))
+    assert unchanged.json() == {"taken": 0}
+
+
+async def test_every_wrong_cell_is_told_and_no_row_is_taken(site: Site) -> None:
+    round_id = await site.open_round()
+    wish = {"choices": [str(site.school.mentors[0])]}
+    await site.done(site.school.students[0], "PUT", f"/rounds/{round_id}/preferences/mine", wish)
+    book = await _form(site, round_id)
+    sheet = book["志愿 choices"]
+    sheet["D2"] = 5  # the pupil has filed alone
+    sheet["D3"], sheet["E3"] = 3, 3
+    sheet["D4"] = "张老师"
+    sheet["D5"] = 99
+    sheet["D6"] = "=1+1"
+    sheet["C7"] = str(site.schools[1].students[0])
+    sheet["C8"] = sheet["C9"].value
+    sheet["D10"] = 1  # right, and not taken either
+    answer = await _take(site, round_id, _saved(book))
+    found = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
+    assert (answer.status_code, found) == (
+        422,
+        {
+            "志愿 choices!D2": "filed by the pupil; paper does not change it",
+            "志愿 choices!E3": "given twice",
+            "志愿 choices!D4": "expected a number of the mentors' sheet",
+            "志愿 choices!D5": "expected a number of the mentors' sheet",
+            "志愿 choices!D6": "expected a number of the mentors' sheet",
+            "志愿 choices!C7": "no student of this round",
+            "志愿 choices!C9": "this student is there twice",
+        },
+    )
+    assert len(await site.rows(sa.select(Preference.student_id))) == 1
+    for content in (b"", b"PK\x03\x04 not a workbook", b"x" * 1000):
+        assert (await _take(site, round_id, content)).status_code == 422
+
+
+async def test_after_the_first_run_no_form_is_taken(site: Site) -> None:
+    round_id = await site.open_round(choosing=False)
+    book = await _form(site, round_id)
+    book["志愿 choices"]["D2"] = 1
+    late = await _take(site, round_id, _saved(book))
+    assert late.json() == {"taken": 1}  # filled in time, typed in after the deadline
+    await site.done(site.school.head, "POST", f"/rounds/{round_id}/runs")
+    book["志愿 choices"]["D2"] = 2
+    assert (await _take(site, round_id, _saved(book))).status_code == 409
