@@ -17,7 +17,7 @@ from gongyu.people.models import ClassGroup, Enrolment
 from gongyu.plugin import Context, DemoLine, Text
 from gongyu_points.audit import audit
 from gongyu_points.calendar import today_of
-from gongyu_points.giving import award
+from gongyu_points.giving import MENTEES, award
 from gongyu_points.reversing import undo
 from gongyu_points.schemas import NewAward, NewRedemption, NewTerm
 from gongyu_points.spending import redeem
@@ -32,7 +32,7 @@ _REASONS: Final = ("helps_others", "progress", "exercise", "arts", "tidy")
 
 
 async def play(context: Context) -> Sequence[DemoLine]:
-    """Through the services that everybody uses; the pupils are those of homeroom classes."""
+    """Through the services that everybody uses."""
     chance = random.Random(_SEED)  # noqa: S311 - a story, no secret
     session, term = context.session, new_id()
     quotas = await open_term(context, new=NewTerm(term, "上学期"))
@@ -75,7 +75,7 @@ async def play(context: Context) -> Sequence[DemoLine]:
 
 
 async def _classes(context: Context) -> list[tuple[UUID, UUID, list[UUID]]]:
-    """Some homeroom classes: teacher, school, pupils."""
+    """Some homeroom teachers with their school and the pupils they may give to: mentees where there are mentors."""
     today, teacher, pupil = today_of(context), aliased(Enrolment), aliased(Enrolment)
     rows = await context.session.execute(
         sa.select(teacher.person_id, ClassGroup.school_id, sa.func.array_agg(sa.distinct(pupil.person_id)))
@@ -93,4 +93,7 @@ async def _classes(context: Context) -> list[tuple[UUID, UUID, list[UUID]]]:
         .order_by(ClassGroup.id)
         .limit(_MOST_CLASSES)
     )
-    return [(person, school, list(pupils)) for person, school, pupils in rows]
+    classes = [(person, school, list(pupils)) for person, school, pupils in rows]
+    if mentees := context.capabilities.get(MENTEES):
+        classes = [(person, school, list(await mentees(context, person=person))) for person, school, _ in classes]
+    return [group for group in classes if group[2]]

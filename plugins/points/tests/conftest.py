@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -114,7 +115,7 @@ class Scene:
         """As the application's role: what a slip in our own SQL could do."""
         async with self.platform.database.work(self.state.district) as session:
             text = sql.replace("{s}", self.state.district.schema)
-            found = await session.execute(sa.text(text), values)
+            found: Any = await session.execute(sa.text(text), values)
             return [tuple(row) for row in found] if found.returns_rows else []
 
 

@@ -190,10 +190,10 @@ def test_ledger_behaves_as_its_model(
             runner.run(apply_file(platform, read_file(platform, DISTRICT, file="ezhou.toml"), actor="operator:test"))
             Books.runner = runner
             Books.fresh = staticmethod(lambda: new_scene(platform, platform.state("ezhou")))
-            run_state_machine_as_test(  # type: ignore[no-untyped-call]  # Hypothesis leaves it untyped
+            run_state_machine_as_test(
                 Books,
                 settings=settings(
-                    max_examples=50,
+                    max_examples=25,
                     stateful_step_count=20,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
