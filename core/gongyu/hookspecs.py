@@ -17,7 +17,7 @@ In tests (`gongyu.testing`) they are raised again instead.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
 import click
@@ -28,6 +28,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from gongyu.people.rights.contract import Erased, PersonPart, Purpose, RetentionCategory
 from gongyu.plugin import Capability, Context, DemoLine, Event, Job, Permission, Subscription
+
+if TYPE_CHECKING:  # readers of rosters bring libraries that a request never needs
+    from gongyu.people.roster.dialect import Dialect
 
 __all__ = ["HookPolicy", "policy_of"]
 
@@ -156,6 +159,18 @@ def commands() -> Sequence[click.Command]:  # type: ignore[empty-body]  # as abo
 
     Returns:
         Click commands; their user-facing words in Chinese and English.
+    """
+
+
+@hook(since="1.0")
+def roster_dialects() -> "Sequence[Dialect]":  # type: ignore[empty-body]  # as above
+    """Rosters in a form of their own: a small declarative mapping from files and columns to the canonical roster.
+
+    Known wherever the plugin is on, beside OneRoster, School Data Sync and the national register; what is found wrong
+    is reported by file, row and column just the same. When: once at start. Failure: the plugin is refused by name.
+
+    Returns:
+        The dialects; names are unique among all.
     """
 
 

@@ -32,8 +32,7 @@ _STAGES: Final = {
 }
 _dialect = click.option(
     "--dialect",
-    type=click.Choice([one.name for one in BUILT_IN]),
-    help="格式，默认自动识别 · the format; else found out",
+    help=f"格式，默认自动识别 · the format; else found out: {', '.join(one.name for one in BUILT_IN)}, or a plugin's",
 )
 _findings = click.option(
     "--findings",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import msgspec
@@ -23,6 +23,9 @@ from gongyu.host.discovery import Candidate, Refusal, find_candidates, order_by_
 from gongyu.people.events import PEOPLE_EVENTS
 from gongyu.plugin import Capability, Event, Job, Permission, PluginInfo, Public, SignedIn, Subscription
 from gongyu.text import Text
+
+if TYPE_CHECKING:  # as in hookspecs
+    from gongyu.people.roster.dialect import Dialect
 
 __all__ = ["Host", "Plugin", "StartError", "load_host"]
 
@@ -53,6 +56,7 @@ class Plugin:
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     jobs: Sequence[Job] = ()
     capabilities: Sequence[Capability] = ()
+    dialects: Sequence["Dialect"] = ()
 
     @property
     def name(self) -> str:
@@ -216,6 +220,7 @@ def _ask(candidate: Candidate, module: ModuleType, manager: pluggy.PluginManager
         subscriptions=subscriptions,
         jobs=tuple(contributed("jobs", ())),
         capabilities=tuple(contributed("capabilities", ())),
+        dialects=tuple(contributed("roster_dialects", ())),
     )
 
 

@@ -393,8 +393,23 @@ async def school_students(
 async def print_choices(call: Call, round_id: FromPath[UUID], class_id: FromPath[UUID]) -> Response[bytes]:
     row = await rounds.managed(await call.db(), round_id, orgs=call.orgs)
     book = await paper.template(await call.db(), row, class_id=class_id, today=_today(call))
-    headers = {"content-disposition": 'attachment; filename="choices.xlsx"', "cache-control": "no-store"}
+    return _workbook(book, "choices.xlsx")
+
+
+def _workbook(book: bytes, name: str) -> Response[bytes]:
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return Response(book, media_type=XLSX, headers=headers)
+
+
+@get(
+    "/schools/{school:uuid}/assignment.xlsx",
+    permission=_SCHOOL,
+    operation_id="mentor_print_assignment",
+    summary="Class, pupil and mentor of a whole school as a workbook",
+)
+async def print_assignment(call: Call, school: FromPath[UUID]) -> Response[bytes]:
+    rows = await assignments.class_lists(await call.db(), school=school, orgs=call.orgs, today=_today(call))
+    return _workbook(paper.assignment_sheet(rows), "assignment.xlsx")
 
 
 @post(
@@ -444,5 +459,6 @@ ROUTES = [
     read_school,
     school_students,
     print_choices,
+    print_assignment,
     take_choices,
 ]

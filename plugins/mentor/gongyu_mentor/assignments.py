@@ -24,6 +24,7 @@ from gongyu_mentor.runs import why_out
 from gongyu_mentor.schemas import AssignmentOut, MentorLoad, SchoolView, StudentLine
 
 __all__ = [
+    "class_lists",
     "end_of_leaver",
     "end_of_transferred",
     "mine",
@@ -177,6 +178,25 @@ async def students_of_school(
     if after is not None:
         found = found.where(pupils.c.person_id > after)
     return [StudentLine(*row) for row in await connection.execute(found)]
+
+
+async def class_lists(
+    connection: AsyncConnection, *, school: UUID, orgs: frozenset[UUID] | None, today: date
+) -> list[Sequence[object]]:
+    """Class, student, mentor: what a school pins up in the staff room."""
+    await _of_mine(connection, school, orgs)
+    pupils = people.students_at(school, today=today).subquery()
+    home, pair, who = people.homeroom(today), aliased(Assignment), aliased(Person)
+    found = (
+        sa.select(home.c.title, Person.name, who.name)
+        .select_from(pupils)
+        .join(Person, Person.id == pupils.c.person_id)
+        .outerjoin(home, sa.and_(home.c.person_id == pupils.c.person_id, home.c.class_id == pupils.c.class_id))
+        .outerjoin(pair, sa.and_(pair.student_id == pupils.c.person_id, pair.ends_at.is_(None)))
+        .outerjoin(who, who.id == pair.mentor_id)
+        .order_by(home.c.title, sa.func.length(home.c.number), home.c.number, Person.name, Person.id)
+    )
+    return [tuple(row) for row in await connection.execute(found)]
 
 
 async def _of_mine(connection: AsyncConnection, school: UUID, orgs: frozenset[UUID] | None) -> None:

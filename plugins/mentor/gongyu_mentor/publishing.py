@@ -1,7 +1,8 @@
 """A run becomes the assignment: everything in one transaction, proved once more on what stands in the database now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,11 +14,10 @@ from gongyu.database.model import new_id
 from gongyu.events.outbox import publish_all
 from gongyu.plugin import Event
 from gongyu_mentor.events import MentorAssigned, MentorEnded
-from gongyu_mentor.explanations import explain
 from gongyu_mentor.matching import NOBODY, Result, solve
 from gongyu_mentor.models import AnyRow, Assignment, Load, Round
 from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse
-from gongyu_mentor.runs import read_run, result_of
+from gongyu_mentor.runs import read_run
 from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
 from gongyu_mentor.verification import require_sound
 
@@ -62,7 +62,7 @@ async def publish(
     if not result.covers_everybody:
         left = result.final.count(NOBODY)
         raise refuse(f"还有 {left} 名学生没有导师，不能公布", f"{left} students have no mentor; it cannot be published")
-    if result_of(frozen, result, explain(frozen.snapshot, result)) != kept.result:
+    if [str(frozen.mentors[mentor]) for mentor in result.final] != _kept_mentors(kept.result, frozen):
         raise RuntimeError(f"run {run} cannot be repeated; nothing is published")
     publication = {
         "state": "published",
@@ -85,6 +85,12 @@ async def publish(
         details=details,
     )
     return await managed(session, round_id, orgs=None)
+
+
+def _kept_mentors(kept: Mapping[str, Any], frozen: Frozen) -> list[str | None]:
+    """Whom the run gave to each; its explanations follow from the same snapshot, whose hash has just been compared."""
+    pairs = kept["pairs"]
+    return [pairs[str(student)][0] for student in frozen.students]
 
 
 async def put_in_force(

@@ -1,15 +1,20 @@
 """The Excel form: out, filled in, back in; every wrong cell is told and nothing is half taken."""
 
+import asyncio
 from io import BytesIO
+from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
 import sqlalchemy as sa
 from openpyxl import load_workbook
 
-from gongyu_mentor.models import Preference
+from gongyu.testing.deployment import Deployment
+from gongyu_mentor.models import Preference, Run
 
 from .conftest import Site
+from .test_round_life import run_and_publish
 
 
 async def _form(site: Site, round_id: str) -> Any:  # noqa: ANN401 - a workbook, whose sheets are not typed by name
@@ -106,3 +111,41 @@ async def test_after_the_first_run_no_form_is_taken(site: Site) -> None:
     await site.done(site.school.head, "POST", f"/rounds/{round_id}/runs")
     book["志愿 choices"]["D2"] = 2
     assert (await _take(site, round_id, _saved(book))).status_code == 409
+
+
+async def test_the_school_prints_who_has_whom(site: Site) -> None:
+    round_id = await site.open_round(choosing=False)
+    await site.file_lists(round_id)
+    await run_and_publish(site, round_id)
+    answer = await site.ask(site.school.head, "GET", f"/schools/{site.school.org}/assignment.xlsx")
+    rows = list(load_workbook(BytesIO(answer.content))["结对 assignment"].iter_rows(values_only=True))
+    assert (len(rows), rows[0][0], rows[1][:2]) == (41, "班级 class", ("七年级1班", "学生0"))
+    assert all(mentor for _, _, mentor in rows)
+
+
+async def test_an_operator_runs_a_round_from_the_terminal(site: Site, tmp_path: Path) -> None:
+    round_id = await site.open_round(choosing=False)
+    deployment = Deployment(tmp_path)
+    deployment.environment["GONGYU_DATABASE_URL"] = site.platform.database.url
+
+    async def mentor(*arguments: str, check: bool = True) -> CompletedProcess[str]:
+        return await asyncio.to_thread(deployment.gongyu, "mentor", *arguments, check=check)
+
+    listed = await mentor("rounds", "ezhou")
+    assert (round_id[:8] in listed.stdout.replace("\n", ""), "closed" in listed.stdout) == (True, True)
+    form = tmp_path / "form.xlsx"
+    await mentor("paper-out", "ezhou", round_id, str(site.school.class_id), str(form))
+    book = load_workbook(form)
+    book["志愿 choices"]["D2"], book["志愿 choices"]["D3"] = 1, 99
+    book.save(form)
+    wrong = await mentor("paper-in", "ezhou", round_id, str(form), check=False)
+    assert (wrong.returncode, "D3: expected a number" in wrong.stderr) == (2, True)
+    book["志愿 choices"]["D3"] = 2
+    book.save(form)
+    await mentor("paper-in", "ezhou", round_id, str(form))
+    await mentor("run", "ezhou", round_id)
+    (run,) = await site.rows(sa.select(Run.id, Run.figures))
+    assert (run.figures["matched"], run.figures["ranks"]) == (40, {"1": 2})
+    assert "seed is" in (await mentor("publish", "ezhou", round_id, str(run.id))).stdout
+    again = await mentor("publish", "ezhou", round_id, str(run.id), check=False)
+    assert (again.returncode, again.stderr.strip()) == (2, "this round is published already")

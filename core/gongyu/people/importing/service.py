@@ -27,7 +27,7 @@ from gongyu.people.importing.comparing import Progress
 from gongyu.people.importing.happenings import Standing, standing, tell
 from gongyu.people.importing.plan import Plan, RemovalLimit, Tally
 from gongyu.people.importing.tracking import Tracker, register
-from gongyu.people.roster import Finding, Roster, read
+from gongyu.people.roster import BUILT_IN, Dialect, Finding, Roster, read
 from gongyu.people.roster.canonical import GUARDIAN_ROLES
 from gongyu.platform import Platform
 from gongyu.plugin import District
@@ -107,6 +107,12 @@ async def import_roster(
     )
 
 
+def _dialects(platform: Platform, slug: str) -> list[Dialect]:
+    """The built-in ones, and those of the plugins that are on."""
+    plugins = platform.host.plugins
+    return [*BUILT_IN, *(one for name in platform.state(slug).enabled for one in plugins[name].dialects)]
+
+
 async def plan_roster(
     platform: Platform,
     slug: str,
@@ -117,7 +123,7 @@ async def plan_roster(
 ) -> Plan:
     """What the import would change, in full; changes nothing and leaves no trace."""
     district = platform.state(slug).district
-    roster = await asyncio.to_thread(read, path, dialect=dialect)
+    roster = await asyncio.to_thread(read, path, dialects=_dialects(platform, slug), dialect=dialect)
     async with platform.database.work(district) as session:
         return await _planned(platform, session, roster, progress or _silent)
 
@@ -139,7 +145,7 @@ async def run_import(
     tracker = Tracker(platform.database, district, id_, progress)
     async with tracker.running():
         tracker.progress("reading", 0, 0)
-        roster = await asyncio.to_thread(read, path, dialect=dialect)
+        roster = await asyncio.to_thread(read, path, dialects=_dialects(platform, slug), dialect=dialect)
         if is_empty(roster):
             nothing = Text(
                 zh="没有可以导入的名册，什么都没有改变", en="there is no roster to import; nothing was changed"

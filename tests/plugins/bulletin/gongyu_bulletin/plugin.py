@@ -9,11 +9,13 @@ import sqlalchemy as sa
 from litestar.handlers import HTTPRouteHandler
 
 from gongyu.people.rights.contract import Erased, PersonPart, Purpose, RetentionCategory
+from gongyu.people.roster.dialect import Dialect
 from gongyu.plugin import Capability, Context, DemoLine, Event, Job, Permission, PluginInfo, Text, hookimpl
 from gongyu_bulletin import api, notices, rights
 from gongyu_bulletin import commands as own_commands
 from gongyu_bulletin.events import NoticePosted
 from gongyu_bulletin.models import Base
+from gongyu_bulletin.roster import STAFF_LIST
 from gongyu_bulletin.settings import BulletinSettings
 
 INFO = PluginInfo(
@@ -63,6 +65,11 @@ def capabilities() -> Sequence[Capability]:
     return [
         Capability("notice.post", Text(zh="代发公告", en="Post a notice for another plugin"), notices.post_for_plugin)
     ]
+
+
+@hookimpl
+def roster_dialects() -> Sequence[Dialect]:
+    return [STAFF_LIST]
 
 
 @hookimpl
