@@ -20,7 +20,7 @@ async def test_roster_dialects_of_a_plugin_are_known_where_it_is_on(
     here = await plan_roster(platform, "ezhou", folder)
     assert here.roster.dialect == "staff-list"
     assert [person.name for person in here.roster.persons] == ["王老师", "李老师"]
-    assert here.roster.findings == []
+    assert here.roster.findings == ()
     there = await plan_roster(platform, "yangzhou", folder)
     assert there.roster.dialect == ""
     assert [finding.code for finding in there.roster.findings] == ["dialect_unknown"]

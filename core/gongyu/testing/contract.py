@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from packaging.version import Version
 
@@ -77,7 +77,7 @@ def _gaps(hook: Hook) -> Iterator[str]:
     for argument in hook.arguments:
         if not re.search(rf"^\s+{argument}: \S", parts.get("Args", ""), re.MULTILINE):
             yield f"argument `{argument}` is not documented"
-    if get_type_hints(hook.function).get("return") is not type(None) and not parts.get("Returns", "").strip():
+    if hook.function.__annotations__.get("return") is not None and not parts.get("Returns", "").strip():
         yield "does not say what it returns"
     if hook.asynchronous is (hook.policy.policy in ("once", "provide_one")):
         yield "contribution hooks are plain, runtime hooks are async"
