@@ -1,4 +1,4 @@
-"""A dialect that a plugin brings is known where the plugin is on, and nowhere else."""
+"""The hook `roster_dialects`: a dialect that a plugin brings is known where the plugin is on, and nowhere else."""
 
 from pathlib import Path
 

@@ -28,6 +28,7 @@ __all__ = [
     "homeroom_teacher_of",
     "oneself",
     "people_of",
+    "reaches",
     "students_in",
     "why",
 ]
@@ -110,6 +111,12 @@ def people_of(given: Verdict, *, today: date) -> sa.Select[UUID]:
         sa.exists().where(ties.c.person_id == Person.id, inside),
         ~sa.exists().where(ties.c.person_id == Person.id, above),
     )
+
+
+async def reaches(session: AsyncSession, given: Verdict, person: UUID, *, today: date) -> bool:
+    """Whether somebody is among `people_of` a verdict."""
+    found = people_of(given, today=today).where(Person.id == person)
+    return (await session.execute(found)).first() is not None
 
 
 def belongs(today: date) -> sa.ColumnElement[bool]:

@@ -7,10 +7,9 @@ import click
 import msgspec
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gongyu.cli.frame import console, run, say, table
+from gongyu.cli.frame import configuration, console, run, say, table
 from gongyu.cli.generate import generate
 from gongyu.cli.serve import serve_until_stopped
-from gongyu.config import Config
 from gongyu.database.data_folder import serve_lock
 from gongyu.demo import DEMO_DISTRICTS, DemoDistrict, play
 from gongyu.platform import Platform
@@ -32,7 +31,7 @@ def demo(ctx: click.Context, target: Path | None, port: int, workers: int, *, no
     if ctx.invoked_subcommand is not None:
         return
     started = time.monotonic()
-    config = Config.from_environment()
+    config = configuration()
 
     async def work(platform: Platform) -> list[DemoDistrict]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())

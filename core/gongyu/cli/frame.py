@@ -26,7 +26,7 @@ from gongyu.logs import configure_logs
 from gongyu.platform import Platform, UnknownDistrictError, open_platform
 from gongyu.text import Text, language_of_environment
 
-__all__ = ["WRONG_INPUT", "confirm", "console", "fail", "operator", "run", "say", "table"]
+__all__ = ["WRONG_INPUT", "configuration", "confirm", "console", "fail", "operator", "run", "say", "table"]
 
 T = TypeVar("T")
 #: Exit codes: 1, something is wrong; 2, what was given is wrong and nothing changed (as click's own usage errors).
@@ -42,6 +42,14 @@ def fail(text: Text, code: int = 1) -> NoReturn:
     sys.exit(code)
 
 
+def configuration() -> Config:
+    """What the environment says, or words about what it says wrongly."""
+    try:
+        return Config.from_environment()
+    except ConfigError as error:
+        fail(error.text)
+
+
 def operator() -> str:
     """Who is at the terminal, for the audit log."""
     try:
@@ -54,7 +62,7 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
     """Do a command's work on a platform of its own; expected errors become words and an exit code."""
 
     async def whole() -> T:
-        async with open_platform(Config.from_environment(), host=host) as platform:
+        async with open_platform(configuration(), host=host) as platform:
             return await work(platform)
 
     configure_logs(logging.WARNING)  # a command answers in words; what went wrong beneath goes to standard error
@@ -80,7 +88,7 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
             zh="插件 {name} 拒绝了：{cause}；什么都没有改变", en="plugin {name} refused: {cause}; nothing was changed"
         )
         fail(refused.format(name=error.plugin, cause=str(error.cause) or type(error.cause).__name__))
-    except (ConfigError, DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
+    except (DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
         fail(error.text)
     except KeyboardInterrupt:
         fail(Text(zh="已中断", en="interrupted"), 130)

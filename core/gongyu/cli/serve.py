@@ -10,7 +10,7 @@ import click
 from granian.constants import Interfaces, Loops
 from granian.server import Server
 
-from gongyu.cli.frame import fail, run, say
+from gongyu.cli.frame import configuration, fail, run, say
 from gongyu.config import Config
 from gongyu.database.data_folder import DataFolderError, serve_lock
 from gongyu.logs import configure_logs
@@ -26,7 +26,7 @@ __all__ = ["serve", "serve_until_stopped"]
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="工作进程数 · processes")
 def serve(host: str, port: int, workers: int) -> None:
     """启动服务，Ctrl-C 停止 · Serve until stopped."""
-    config = Config.from_environment()
+    config = configuration()
 
     async def check(platform: Platform) -> None:
         """Made ready once, before the workers: schema, keys, and errors in words instead of in every worker."""

@@ -12,10 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gongyu.access import accounts, codes, second_factor, tokens
 from gongyu.access.authenticate import changed
 from gongyu.access.class_slips import UnknownClassError, class_slips, printed
-from gongyu.access.relations import people_of
+from gongyu.access.relations import reaches
 from gongyu.access.rights import Verdict
 from gongyu.access.sign_in import day_of
-from gongyu.people.models import Person
 from gongyu.text import Text
 from gongyu.web import Call
 from gongyu.web.door import NO_STORE, visit
@@ -147,8 +146,7 @@ async def print_slips(request: Request[Any, Any, Any], class_id: FromPath[UUID],
 async def _reached(call: Call, person: UUID) -> AsyncSession:
     """The session, if this person is within the caller's reach; whoever is not is not there."""
     session = await call.session()
-    reach = people_of(_verdict(call), today=day_of(call.district, call.now))
-    if (await session.execute(reach.where(Person.id == person))).first() is None:
+    if not await reaches(session, _verdict(call), person, today=day_of(call.district, call.now)):
         raise ProblemError("not-found")
     return session
 

@@ -1,11 +1,11 @@
 """What people do about their own coming in: with a code on paper, with another child, a new password, tokens."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-import sqlalchemy as sa
 from litestar import Request, Response, Router, delete, get, post
 from litestar.params import FromPath
 from msgspec import Meta
@@ -13,7 +13,6 @@ from msgspec import Meta
 from gongyu.access import joining, tokens
 from gongyu.access.authenticate import changed
 from gongyu.access.codes import NewGuardian
-from gongyu.access.models import ApiToken
 from gongyu.access.own_password import change_password
 from gongyu.access.principal import Principal
 from gongyu.access.rights import in_scope
@@ -214,16 +213,15 @@ async def create_own_token(request: Request[Any, Any, Any], data: NewToken) -> R
 )
 async def revoke_own_token(call: Call, token: FromPath[UUID]) -> None:
     session, person = await call.session(), call.principal
-    found = sa.select(ApiToken.scopes).where(ApiToken.id == token, ApiToken.person_id == person.person)
-    scopes = (await session.execute(found)).scalar_one_or_none()
-    if scopes is None:
+    own = {one.id: one for one in await tokens.list_tokens(session, person=person.person)}
+    if token not in own:
         raise ProblemError("not-found")
-    _check_narrower(person, scopes)
+    _check_narrower(person, own[token].scopes)
     await tokens.revoke_token(session, token=token, by=person.actor)
     call.after_commit.append(lambda: changed(call.platform, call.district.slug))
 
 
-def _check_narrower(person: Principal, scopes: list[str]) -> None:
+def _check_narrower(person: Principal, scopes: Iterable[str]) -> None:
     wider = [scope for scope in scopes if not in_scope(person.scopes, scope)]
     if wider:
         text = Text(zh="当前令牌的范围不含 {scopes}", en="the token this is asked with leaves out {scopes}")
@@ -231,12 +229,10 @@ def _check_narrower(person: Principal, scopes: list[str]) -> None:
 
 
 async def _check_shorter(here: Visit, expires_at: datetime) -> None:
-    kind, _, id_ = here.call.principal.via.partition(":")
-    if kind != "token":
-        return
-    own = sa.select(ApiToken.expires_at).where(ApiToken.id == UUID(id_))
-    ends = (await (await here.call.session()).execute(own)).scalar_one()
-    if expires_at > ends:
+    person = here.call.principal
+    own = await tokens.list_tokens(await here.call.session(), person=person.person)
+    ends = next((one.expires_at for one in own if person.via == f"token:{one.id}"), None)
+    if ends is not None and expires_at > ends:
         text = Text(zh="不能晚于当前令牌的到期时间 {ends}", en="not later than the token this is asked with: {ends}")
         raise ProblemError("invalid", errors=[("/expires_at", text.format(ends=ends.isoformat()))])
 

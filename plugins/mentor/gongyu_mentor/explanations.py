@@ -150,6 +150,7 @@ _POSITION = Text(
 )
 _REASONS = {
     "KEPT": Text(zh="原有结对继续。", en="Your pair continues."),
+    "PINNED": Text(zh="学校指定的结对，理由可向学校了解。", en="The school decided this pair and can tell you why."),
     "HANDOVER": Text(zh="原导师离任，由接任导师继续。", en="Your mentor left; this is the successor."),
     "COMPLETION": Text(
         zh="你填报的 {choices} 个志愿都已满或不能结对，这位导师还有空余名额。",

@@ -118,15 +118,16 @@ def result_of(frozen: Frozen, result: Result, told: Sequence[Explanation]) -> di
     def name(mentor: int) -> str | None:
         return None if mentor == NOBODY else str(frozen.mentors[mentor])
 
+    decided = [kept not in {NOBODY, now} for kept, now in zip(frozen.snapshot.kept, frozen.present, strict=True)]
     return {
         "pairs": {
             str(student): [
                 name(mentor),
-                one.code,
+                "PINNED" if pinned else one.code,
                 one.choices,
                 [[name(no.mentor), no.code, list(no.position) if no.position else None] for no in one.refusals],
             ]
-            for student, mentor, one in zip(frozen.students, result.final, told, strict=True)
+            for student, mentor, one, pinned in zip(frozen.students, result.final, told, decided, strict=True)
         },
         "shortage": [_short(frozen, one) for one in (*result.shortages, *result.exceptions)],
     }

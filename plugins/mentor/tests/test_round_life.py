@@ -20,7 +20,7 @@ from gongyu_mentor.rounds import managed, open_seed
 from gongyu_mentor.snapshot import freeze
 from gongyu_mentor.verification import BrokenAssignmentError, verify
 
-from .conftest import MakeSite, Site
+from .conftest import Site
 
 
 async def run_and_publish(site: Site, round_id: str) -> dict[str, Any]:
@@ -83,6 +83,8 @@ async def test_a_round_goes_from_draft_to_final_and_tells_everybody_why(site: Si
     assert pairs[school.students[5]] == mentor
     assert {str(m): n for m, n in Counter(pairs.values()).items()} == {m: n for m, n in tried["loads"].items() if n}
     assert dict(await site.rows(sa.select(Load.mentor_id, Load.taken).where(Load.taken > 0))) == Counter(pairs.values())
+    (decided,) = await site.done(school.students[5], "GET", "/assignments/mine")
+    assert decided["why"]["text"] == "The school decided this pair and can tell you why."
     events = await site.rows(sa.select(EventRow.subject, EventRow.data).where(EventRow.type == "mentor.assigned.v1"))
     assert {subject: data["mentor"] for subject, data in events} == {str(s): str(m) for s, m in pairs.items()}
     assert all(set(data) == {"assignment", "student", "mentor"} for _, data in events)
@@ -206,17 +208,25 @@ async def test_the_database_refuses_two_mentors_one_too_many_and_a_changed_run(s
                 await session.execute(statement)
 
 
-async def test_a_care_category_earns_a_seat_and_is_told_to_nobody(make_site: MakeSite) -> None:
-    """Half of the pupils want one mentor; without the reserve the lottery alone would decide."""
-    site: Site = await make_site(students=40, mentors=8)
-    round_id = await site.open_round(choosing=False, soft_cap=5, hard_cap=5)
-    await site.file_lists(round_id, choices=8)
+async def test_a_care_category_earns_a_seat_and_is_told_to_nobody(site: Site) -> None:
+    """All want one mentor, whose five places are kept for the five pupils of the group."""
+    head, mentors, students = site.school.head, site.school.mentors, site.school.students
+    round_id = await site.open_round(soft_cap=5, hard_cap=5)
+    places = {"mentor": str(mentors[0]), "soft_cap": 5, "hard_cap": 5, "reserve": 5}
+    await site.done(head, "PUT", f"/rounds/{round_id}/offers", [places])
+    for student in students:
+        body = {"choices": [str(one) for one in mentors]}
+        await site.done(student, "PUT", f"/rounds/{round_id}/preferences/mine", body)
+    await site.close(round_id)
     run = await run_and_publish(site, round_id)
+    wanted = sa.select(Assignment.student_id).where(Assignment.mentor_id == mentors[0])
+    assert {row.student_id for row in await site.rows(wanted)} == set(students[::8])
+    (mine,) = await site.done(students[1], "GET", "/assignments/mine")
+    assert mine["why"]["refused"][0]["text"].startswith("Full: some seats follow school policy.")
+
     (kept,) = await site.rows(sa.select(Run.result, Run.figures))
-    assert set(kept.result) == {"pairs", "shortage"}
-    assert set(kept.figures) & {"group", "reserves", "care"} == set()
-    texts = str(run) + str(kept)
-    assert "left_behind" not in texts
-    assert "double" not in texts
+    assert (set(kept.result), set(kept.figures) & {"group", "reserves", "care"}) == ({"pairs", "shortage"}, set())
+    said = f"{run} {kept} {await site.done(head, 'GET', f'/schools/{site.school.org}')}"
+    assert [word for word in ("left_behind", "double") if word in said] == []
     audited = await site.rows(sa.select(AuditLine.ground).where(AuditLine.action == "mentor.run_made"))
     assert [line.ground for line in audited] == ["mentor.round.manage; care categories were read for the reserves"]

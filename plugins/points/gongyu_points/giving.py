@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access.principal import Principal
@@ -15,7 +16,7 @@ from gongyu.people.models import Enrolment, Membership
 from gongyu.plugin import Context
 from gongyu.text import Text
 from gongyu.web import ProblemError
-from gongyu_points.books import Command, Line, account_id, balances, ensure_accounts, entry_id, fingerprint, post, run
+from gongyu_points.books import Command, Line, account_id, ensure_accounts, entry_id, fingerprint, post, run
 from gongyu_points.calendar import today_of
 from gongyu_points.events import PointsAwarded
 from gongyu_points.models import DENOMINATIONS
@@ -26,6 +27,13 @@ from gongyu_points.terms import ensure_quota
 __all__ = ["award", "award_for_plugin", "eligible"]
 
 MENTEES: Final = "mentor.students_of"
+
+# Built once: building it for each award took longer than the award.
+_GIVER: Any = sa.bindparam("giver", type_=sa.Uuid())
+_TODAY: Any = sa.bindparam("today", type_=sa.Date())
+_HOMEROOM: Final = homeroom_teacher_of(Principal(_GIVER, "", (), None, ""), today=_TODAY).where(
+    Enrolment.person_id == sa.any_(sa.bindparam("students", type_=ARRAY(sa.Uuid())))
+)
 
 
 async def award(
@@ -51,10 +59,11 @@ async def award(
     """
     session, settings = context.session, settings or context.settings
     today, mark = today_of(context), fingerprint(giver.person, new)
-    term, reason, known = await _facts(session, new.reason, new.id)
-    if known:  # also when the term is over by now: whoever asks again learns what happened
-        return await _given(session, new.id, giver.person, mark)
     students = await _students(session, new, today)
+    facts = await _facts(session, new.reason, new.id, students, giver.person)
+    if facts.known:  # also when the term is over by now: whoever asks again learns what happened
+        return await _given(session, new.id, giver.person, mark)
+    term, reason = facts.term, facts.reason
     wrong: list[tuple[str, Text]] = []
     if new.points not in settings.denominations:
         allowed = ", ".join(map(str, settings.denominations))
@@ -83,9 +92,10 @@ async def award(
         note=new.note,
         day_cap=settings.day_cap,
     )
-    if kind == "quota":
+    if kind == "quota" and not facts.has_quota:  # they came after the term had opened
         await ensure_quota(session, term=term, giver=giver.person, points=settings.quota, today=today)
-    return await _give(session, command, account_id(kind, owner=owner, term=term), students, new.points)
+    source = account_id(kind, owner=owner, term=term)
+    return await _give(session, command, source=source, without=facts.missing, students=students, points=new.points)
 
 
 async def award_for_plugin(
@@ -110,9 +120,10 @@ async def award_for_plugin(
         wrong.append(("/points", Text(zh="面值应为 2、5、10、20", en="it must be 2, 5, 10 or 20")))
     found = sorted(set(students))
     mark = fingerprint(None, [budget, found, points, reason])
-    term, reason_id, known = await _facts(context.session, reason, key)
-    if known:
+    facts = await _facts(context.session, reason, key, found, None)
+    if facts.known:
         return await _given(context.session, key, None, mark)
+    term, reason_id = facts.term, facts.reason
     if reason_id is None:
         wrong.append(("/reason", Text(zh="没有这个事由，或已停用", en="there is no such reason, or it is retired")))
     today = today_of(context)
@@ -134,16 +145,23 @@ async def award_for_plugin(
         ground=ground,
         day_cap=context.settings.day_cap,
     )
-    return await _give(context.session, command, account_id("budget", owner=budget, term=term), found, points)
+    source = account_id("budget", owner=budget, term=term)
+    return await _give(context.session, command, source=source, without=facts.missing, students=found, points=points)
 
 
 async def _give(
-    session: AsyncSession, command: Command, source: UUID, students: Sequence[UUID], points: int
+    session: AsyncSession,
+    command: Command,
+    *,
+    source: UUID,
+    without: Sequence[UUID],
+    students: Sequence[UUID],
+    points: int,
 ) -> AwardOut:
+    """From a quota or budget to each student's purse; `without` have none yet."""
     purses = {student: account_id("purse", owner=student) for student in students}
-    known = await balances(session, list(purses.values()))
-    if missing := [student for student, purse in purses.items() if purse not in known]:
-        await ensure_accounts(session, "purse", missing, None)
+    if without:
+        await ensure_accounts(session, "purse", without, None)
     entries = {student: entry_id(command.operation, n, student) for n, student in enumerate(students)}
     lines = [
         Line(
@@ -188,15 +206,30 @@ async def _given(session: AsyncSession, operation: UUID, giver: UUID | None, mar
 
 
 _FACTS: Final = """
-SELECT (SELECT id FROM {s}.points_term WHERE state = 'open') AS term,
+SELECT term.id AS term,
        (SELECT id FROM {s}.points_reason WHERE code = $1::text AND active) AS reason,
-       EXISTS (SELECT 1 FROM {s}.points_entry WHERE id = $2::uuid) AS known"""
+       EXISTS (SELECT 1 FROM {s}.points_entry WHERE id = $2::uuid) AS known,
+       ARRAY (SELECT s FROM unnest($3::uuid[]) AS s WHERE NOT EXISTS
+                (SELECT 1 FROM {s}.points_account AS a WHERE a.owner_id = s AND a.kind = 'purse')) AS missing,
+       EXISTS (SELECT 1 FROM {s}.points_account AS a
+                WHERE a.owner_id = $4::uuid AND a.kind = 'quota' AND a.term_id = term.id) AS has_quota
+  FROM (SELECT 1) AS always LEFT JOIN {s}.points_term AS term ON term.state = 'open'"""
 
 
-async def _facts(session: AsyncSession, reason: str, operation: UUID) -> tuple[UUID | None, UUID | None, bool]:
-    """The open term, the reason's id, and whether the command was carried out before."""
-    row = (await run(session, _FACTS, reason, operation))[0]
-    return row.term, row.reason, row.known
+class _Facts(NamedTuple):
+    """The open term, the reason, whether the command was carried out before, who has no purse, whether a quota is."""
+
+    term: UUID | None
+    reason: UUID | None
+    known: bool
+    missing: Sequence[UUID]
+    has_quota: bool
+
+
+async def _facts(
+    session: AsyncSession, reason: str, operation: UUID, students: Sequence[UUID], giver: UUID | None
+) -> _Facts:
+    return _Facts(*(await run(session, _FACTS, reason, operation, list(students), giver))[0])
 
 
 async def _students(session: AsyncSession, new: NewAward, today: date) -> list[UUID]:
@@ -238,8 +271,8 @@ async def _ground(
         ground, own = "mentor", set(await mentees(context, person=giver.person))
     else:
         ground = "homeroom"
-        theirs = homeroom_teacher_of(giver, today=today).where(Enrolment.person_id.in_(students))
-        own = set((await session.scalars(theirs)).all())
+        values = {"giver": giver.person, "today": today, "students": list(students)}
+        own = set((await session.scalars(_HOMEROOM, values)).all())
     if own is not None and not own.issuperset(students):
         raise ProblemError("forbidden", Text(zh="有学生不在您名下", en="not all of these students are yours"))
     if own is None and await eligible(session, students, orgs=orgs, today=today) != len(students):

@@ -20,7 +20,7 @@ from sqlalchemy.orm import aliased
 from gongyu.access import audit
 from gongyu.access.keys import KeyRing
 from gongyu.access.relations import holds
-from gongyu.people.generate.archive import steady_zip
+from gongyu.people.archive import steady_zip
 from gongyu.people.importing.numbers import phone_context
 from gongyu.people.models import ClassGroup, Demographics, Enrolment, Guardianship, Org, Person
 from gongyu.platform import Platform

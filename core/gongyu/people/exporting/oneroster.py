@@ -4,13 +4,12 @@ It imports back to the same state: what the standard has no column for stands in
 read (`roster/oneroster.py`); rows the source gave no id go by our own.
 """
 
-import csv
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
 from gongyu.access.keys import KeyRing
-from gongyu.people.generate.archive import steady_zip
+from gongyu.people.archive import steady_zip
 from gongyu.people.importing.numbers import id_number_context, phone_context
 from gongyu.people.models import (
     AcademicSession,
@@ -34,6 +33,7 @@ from gongyu.people.models import (
 )
 from gongyu.people.roster import identity
 from gongyu.people.roster.canonical import GUARDIAN_ROLES
+from gongyu.people.roster.package_file import COLUMNS, PackageFile, manifest
 from gongyu.people.roster.values import join_name
 from gongyu.people.words import ORG_TYPES, ROLES, standard_word
 from gongyu.platform import Platform
@@ -41,28 +41,6 @@ from gongyu.plugin import District
 
 __all__ = ["export_oneroster"]
 
-_FILES: Final = (
-    "academicSessions", "categories", "classes", "classResources", "courses", "courseResources", "demographics",
-    "enrollments", "lineItemLearningObjectiveIds", "lineItems", "lineItemScoreScales", "orgs", "resources",
-    "resultLearningObjectiveIds", "results", "resultScoreScales", "roles", "scoreScales", "userProfiles",
-    "userResources", "users",
-)  # fmt: skip
-_COLUMNS: Final = {
-    "orgs": "name type identifier parentSourcedId",
-    "academicSessions": "title type startDate endDate parentSourcedId schoolYear",
-    "courses": "schoolYearSourcedId title courseCode grades orgSourcedId subjects subjectCodes",
-    "classes": "title grades courseSourcedId classCode classType location schoolSourcedId termSourcedIds subjects "
-    "subjectCodes periods",
-    "users": "enabledUser username userIds givenName familyName middleName identifier email sms phone agentSourcedIds "
-    "grades password userMasterIdentifier preferredGivenName preferredMiddleName preferredFamilyName "
-    "primaryOrgSourcedId pronouns metadata.idNumber metadata.agentKinds metadata.agentLegal metadata.agentPriority "
-    "metadata.agentContactAllowed metadata.agentValidFrom metadata.agentValidTo",
-    "roles": "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
-    "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
-    "demographics": "birthDate sex americanIndianOrAlaskaNative asian blackOrAfricanAmerican "
-    "nativeHawaiianOrOtherPacificIslander white demographicRaceTwoOrMoreRaces hispanicOrLatinoEthnicity "
-    "countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus metadata.careCategories",
-}
 _COURSES: Final = {"homeroom": "行政班", "scheduled": "课程"}
 _CHUNK: Final = 5000
 
@@ -82,13 +60,13 @@ async def export_oneroster(platform: Platform, slug: str, target: Path, *, actor
             await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})  # one moment in time
             with ExitStack() as stack:
                 tables = {
-                    name: stack.enter_context(_Table(Path(folder, f"{name}.csv"), columns))
-                    for name, columns in _COLUMNS.items()
+                    name: stack.enter_context(PackageFile(Path(folder, f"{name}.csv"), columns))
+                    for name, columns in COLUMNS.items()
                 }
                 await _Export(session, platform.keys, tables).write()
             counts = {name: table.rows for name, table in tables.items() if table.rows}
             with steady_zip(target) as archive:
-                archive.writestr("manifest.csv", _manifest(counts))
+                archive.writestr("manifest.csv", manifest(counts, system="gongyu"))
                 for name in counts:
                     archive.write(Path(folder, f"{name}.csv"), f"{name}.csv")
             details = {"format": "oneroster-1.2", **counts}
@@ -98,40 +76,8 @@ async def export_oneroster(platform: Platform, slug: str, target: Path, *, actor
     return counts
 
 
-def _manifest(present: Iterable[str]) -> str:
-    entries = {
-        "manifest.version": "1.0",
-        "oneroster.version": "1.2",
-        # A file without rows is not permitted; it is declared absent.
-        **{f"file.{name}": "bulk" if name in present else "absent" for name in _FILES},
-        "source.systemName": "Gongyu",
-        "source.systemCode": "gongyu",
-    }
-    return "".join(f"{key},{value}\r\n" for key, value in {"propertyName": "value", **entries}.items())
-
-
-class _Table:
-    def __init__(self, path: Path, columns: str) -> None:
-        self._path = path
-        self._columns = ("sourcedId", "status", "dateLastModified", *columns.split())
-        self.rows = 0
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(self._columns)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-
-    def add(self, key: str, *cells: str) -> None:
-        self.rows += 1
-        self._writer.writerow((key, "", "", *cells))
-
-
 class _Export:
-    def __init__(self, session: AsyncSession, keys: KeyRing, tables: dict[str, _Table]) -> None:
+    def __init__(self, session: AsyncSession, keys: KeyRing, tables: dict[str, PackageFile]) -> None:
         self._session, self._keys, self._tables = session, keys, tables
         self._district: District = session.info["district"]
         self._today = datetime.now(UTC).astimezone(ZoneInfo(self._district.timezone)).date()

@@ -3,97 +3,41 @@
 What the standard has no column for stands in `metadata.*`, under the names that are read back (`roster/oneroster.py`).
 """
 
-import csv
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
 
-from gongyu.people.generate.archive import steady_zip
+from gongyu.people.archive import steady_zip
 from gongyu.people.generate.model import Adult, ClassGroup, Guardianship, School, Staff, Student
 from gongyu.people.generate.population import Population, Totals
+from gongyu.people.roster.package_file import COLUMNS, FILES, PackageFile, manifest
 
 __all__ = ["write_oneroster"]
 
-_FILES = (
-    "academicSessions", "categories", "classes", "classResources", "courses", "courseResources", "demographics",
-    "enrollments", "lineItemLearningObjectiveIds", "lineItems", "lineItemScoreScales", "orgs", "resources",
-    "resultLearningObjectiveIds", "results", "resultScoreScales", "roles", "scoreScales", "userProfiles",
-    "userResources", "users",
-)  # fmt: skip
-_COLUMNS = {
-    "orgs": "name type identifier parentSourcedId",
-    "academicSessions": "title type startDate endDate parentSourcedId schoolYear",
-    "courses": "schoolYearSourcedId title courseCode grades orgSourcedId subjects subjectCodes",
-    "classes": "title grades courseSourcedId classCode classType location schoolSourcedId termSourcedIds subjects "
-    "subjectCodes periods",
-    "users": "enabledUser username userIds givenName familyName middleName identifier email sms phone agentSourcedIds "
-    "grades password userMasterIdentifier preferredGivenName preferredMiddleName preferredFamilyName "
-    "primaryOrgSourcedId pronouns metadata.idNumber metadata.agentKinds metadata.agentLegal metadata.agentPriority "
-    "metadata.agentContactAllowed metadata.agentValidFrom metadata.agentValidTo metadata.address",
-    "roles": "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
-    "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
-    "demographics": "birthDate sex americanIndianOrAlaskaNative asian blackOrAfricanAmerican "
-    "nativeHawaiianOrOtherPacificIslander white demographicRaceTwoOrMoreRaces hispanicOrLatinoEthnicity "
-    "countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus metadata.careCategories",
-}
-_BULK = ("", "")  # status and dateLastModified are blank in a bulk set
+_COLUMNS = {**COLUMNS, "users": f"{COLUMNS['users']} metadata.address"}  # nobody reads addresses; real files carry them
 
 
 def write_oneroster(population: Population, path: Path) -> Totals:
     with TemporaryDirectory() as folder:
         with ExitStack() as stack:
             tables = {
-                name: stack.enter_context(_Table(Path(folder, f"{name}.csv"), columns))
+                name: stack.enter_context(PackageFile(Path(folder, f"{name}.csv"), columns))
                 for name, columns in _COLUMNS.items()
             }
             totals = _Package(population, tables).write()
         with steady_zip(path) as archive:
             # A file without rows is not permitted; it is declared absent.
-            present = [name for name in _FILES if name in tables and tables[name].rows]
-            archive.writestr("manifest.csv", _manifest(present))
+            present = [name for name in FILES if name in tables and tables[name].rows]
+            archive.writestr("manifest.csv", manifest(present, system="gongyu-demo"))
             for name in present:
                 archive.write(Path(folder, f"{name}.csv"), f"{name}.csv")
     return totals
 
 
-def _manifest(present: Sequence[str]) -> str:
-    entries = {
-        "manifest.version": "1.0",
-        "oneroster.version": "1.2",
-        **{f"file.{name}": "bulk" if name in present else "absent" for name in _FILES},
-        "source.systemName": "Gongyu",
-        "source.systemCode": "gongyu-demo",
-    }
-    return "".join(f"{key},{value}\r\n" for key, value in {"propertyName": "value", **entries}.items())
-
-
-class _Table:
-    """One of the files, written row by row; all are open at once, which the entries of a zip cannot be."""
-
-    def __init__(self, path: Path, columns: str) -> None:
-        self._path = path
-        self._columns = ("sourcedId", "status", "dateLastModified", *columns.split())
-        self.rows = 0
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(self._columns)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-
-    def add(self, key: str, *cells: str) -> None:
-        self.rows += 1
-        self._writer.writerow((key, *_BULK, *cells))
-
-
 class _Package:
-    def __init__(self, population: Population, tables: dict[str, _Table]) -> None:
+    def __init__(self, population: Population, tables: dict[str, PackageFile]) -> None:
         self._population = population
         self._tables = tables
         self._roles = self._enrolments = 0

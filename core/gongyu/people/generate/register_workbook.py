@@ -10,7 +10,7 @@ from pathlib import Path
 from openpyxl import Workbook
 from openpyxl.writer.excel import ExcelWriter
 
-from gongyu.people.generate.archive import steady_zip
+from gongyu.people.archive import steady_zip
 from gongyu.people.generate.model import Guardianship, Student
 from gongyu.people.generate.population import Population, Totals
 from gongyu.people.roster.register import COLUMNS

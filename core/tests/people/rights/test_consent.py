@@ -1,4 +1,4 @@
-"""Whose yes counts, for what, and on which day."""
+"""Whose yes counts, for what (also the purposes a plugin declares: hook `consent_purposes`), and on which day."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Erased whole or not at all, and what stays is said."""
+"""Erased whole or not at all (hook `person_erased`), and what stays is said."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What was kept long enough ends, on the day and not before; the clock is moved by the test."""
+"""What was kept long enough ends, on the day and not before (`retention_categories`); the test moves the clock."""
 
 from datetime import date, timedelta
 from typing import Any

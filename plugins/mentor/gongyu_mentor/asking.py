@@ -1,0 +1,70 @@
+"""What every handler asks of a call: the day, who changes something, whose rounds they may see."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from gongyu.access.rights import verdict
+from gongyu.plugin import SignedIn
+from gongyu.web import Call, ProblemError
+from gongyu_mentor import people, rounds
+from gongyu_mentor.models import AnyRow
+
+__all__ = [
+    "FILE",
+    "MANAGE",
+    "MEMBERS",
+    "MENTOR",
+    "OWN",
+    "SCHOOL",
+    "engine",
+    "manages",
+    "round_of",
+    "today",
+    "visible",
+    "who",
+]
+
+MANAGE, FILE, MENTOR, SCHOOL = (
+    "mentor.round.manage",
+    "mentor.preference.file",
+    "mentor.offer.fill",
+    "mentor.school.read",
+)
+MEMBERS = SignedIn("those who belong to the round's school or have a child there; filtered in the query")
+OWN = SignedIn("one's own, or one's child's; filtered by relation in the query")
+
+
+def today(call: Call) -> date:
+    return rounds.district_day(call.district, call.now)
+
+
+def who(call: Call) -> dict[str, Any]:
+    """What every change by a school takes: where it may, and who signs."""
+    return {"orgs": call.orgs, "by": call.principal.person}
+
+
+def engine(call: Call) -> dict[str, Any]:
+    return {"now": call.now, "today": today(call), "keys": call.platform.keys}
+
+
+async def visible(call: Call) -> frozenset[UUID] | None:
+    """The schools one belongs to, or has a child at."""
+    return await people.orgs_of(await call.db(), call.principal, today=today(call))
+
+
+def manages(call: Call) -> frozenset[UUID] | None:
+    """The schools whose rounds one runs; None is all."""
+    given = verdict(call.principal, call.platform.host.permissions[MANAGE])
+    return given.orgs if given.allowed else frozenset()
+
+
+async def round_of(call: Call, round_id: UUID) -> AnyRow:
+    """A round of a school one belongs to; a draft only for those who prepare it."""
+    running = manages(call)
+    if running is None or running:
+        try:
+            return await rounds.managed(await call.db(), round_id, orgs=running)
+        except ProblemError:  # a head may be a parent elsewhere
+            pass
+    return await rounds.read(await call.db(), round_id, orgs=await visible(call))
