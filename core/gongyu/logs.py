@@ -22,7 +22,9 @@ def configure_logs(level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if not at_terminal else structlog.processors.StackInfoRenderer(),
-            structlog.dev.ConsoleRenderer() if at_terminal else structlog.processors.JSONRenderer(serializer=_encoded),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if at_terminal
+            else structlog.processors.JSONRenderer(serializer=_encoded),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)

@@ -58,6 +58,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_use_lifo=True,
+            hide_parameters=True,  # an error's text may reach a log, and the values are people's
             connect_args={
                 "prepared_statement_cache_size": statements,
                 "server_settings": {**_CITUS, "role": APP_ROLE, "application_name": "gongyu"},
@@ -67,6 +68,7 @@ class Database:
         self.owner: AsyncEngine = create_async_engine(
             url,
             poolclass=NullPool,
+            hide_parameters=True,
             connect_args={"server_settings": {**_CITUS, "application_name": "gongyu owner"}},
         )
         #: Alembic's `op` is one per process, so migrations in one process take turns.

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from gongyu.cli.generate import generate as command
-from gongyu.people.generate import Population, generate, write_oneroster, write_register
 from gongyu.people.archive import SteadyZip
+from gongyu.people.generate import Population, generate, write_oneroster, write_register
 from gongyu.people.generate.model import Adult, School, Staff, Student
 from gongyu.people.generate.names import RARE
 from gongyu.people.generate.register_workbook import members

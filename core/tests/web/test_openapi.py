@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
-import jsonschema  # type: ignore[import-untyped]  # it brings no types
+import jsonschema
 import msgspec
 import pytest
 from granian.constants import Interfaces
