@@ -226,7 +226,7 @@ async def test_guardian_without_membership_comes_in_while_the_guardianship_lasts
         {"expires_at": datetime.now(UTC) + LONGEST + DAY},
         {"expires_at": datetime.now() + DAY},  # noqa: DTZ005 - that is what is refused
     ],
-    ids=str,
+    ids=range(10),
 )
 async def test_token_that_should_not_be_is_not_made(scene: "Scene", change: dict[str, Any]) -> None:
     good: dict[str, Any] = {

@@ -9,17 +9,15 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
 from litestar import Request, get, post, put
 from litestar.params import FromPath
 
 from gongyu.access import audit as audit_log
 from gongyu.access.rights import verdict
 from gongyu.events.outbox import work
-from gongyu.people.models import Membership, Org
 from gongyu.plugin import SignedIn, Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
-from gongyu_points import audit, giving, reasons, reversing, spending, statements, terms
+from gongyu_points import audit, giving, reasons, reversing, schools, spending, statements, terms
 from gongyu_points.books import account_id
 from gongyu_points.schemas import (
     AwardOut,
@@ -62,12 +60,8 @@ async def _require_number(request: Request[Any, Any, Any]) -> None:
 
 async def _settings(call: Call) -> PointsSettings | None:
     """Those of the caller's school, where it has its own."""
-    schools = of_schools(call.state)
-    if not schools:
-        return None
     orgs = {membership.org for membership in call.principal.memberships}
-    found = await (await call.session()).scalars(sa.select(Org.identifier).where(Org.id.in_(orgs)))
-    return next((schools[one] for one in sorted(filter(None, found)) if one in schools), None)
+    return await schools.settings_at(await call.session(), state=call.state, orgs=orgs)
 
 
 @get(
@@ -253,8 +247,8 @@ async def close_term(call: Call, term: FromPath[UUID]) -> terms.Closed:
 async def grant_budget(call: Call, request: Request[Any, Any, Any], data: NewBudget) -> QuotaOut:
     await _require_number(request)
     context = await call.context()
-    within = sa.select(sa.exists().where(Membership.person_id == data.holder, Membership.org_id == data.org))
-    if not (await context.session.execute(within)).scalar() or (call.orgs is not None and data.org not in call.orgs):
+    mine = call.orgs is None or data.org in call.orgs
+    if not mine or not await schools.is_at(context.session, person=data.holder, org=data.org):
         raise ProblemError("not-found")
     await terms.grant_budget(context, new=data)
     return await statements.quota(await context.session.connection(), call.district, giver=data.holder)
