@@ -91,7 +91,7 @@ def _wishes(pupils: Sequence[UUID], mentors: Sequence[UUID], *, length: int) -> 
     popularity = [chance.lognormvariate(0, 1) for _ in mentors]
     wishes = {}
     for pupil in pupils:
-        order = sorted(range(len(mentors)), key=lambda at: -popularity[at] * chance.expovariate(1.0))
+        order = sorted(range(len(mentors)), key=lambda at: chance.expovariate(popularity[at]))
         wishes[pupil] = [mentors[at] for at in order[:length]]
     return wishes
 
