@@ -67,7 +67,7 @@ async def play(platform: Platform) -> AsyncGenerator[DemoDistrict]:
     A district that stands already is left as it is (`figures` empty), so that the second run starts at once.
     """
     available = list(platform.host.plugins)
-    shares = (available, available[: (len(available) + 1) // 2])
+    shares = (available, available[: len(available) // 2])
     for (slug, name), plugins in zip(DEMO_DISTRICTS.items(), shares, strict=True):
         if slug in platform.registry.states:
             state = platform.state(slug)
