@@ -8,7 +8,8 @@ from gongyu.testing.deployment import Deployment
 _TROUBLE = (
     # A plugin that is on and whose package is not here; one whose hook failed; an event that was parked; and a plugin
     # whose version is unknown.
-    """INSERT INTO gongyu.plugin_switch (district, plugin, enabled) SELECT number, 'ghost', true FROM gongyu.district""",
+    """INSERT INTO gongyu.plugin_switch (district, plugin, enabled)
+       SELECT number, 'ghost', true FROM gongyu.district""",
     """INSERT INTO d_ezhou.plugin_failure (plugin, hook, error) VALUES ('bulletin', 'demo_played', 'KeyError')""",
     """INSERT INTO d_ezhou.delivery (event_id, subscriber, seq, subject, state, error)
        SELECT id, 'kindness', seq, subject, 'parked', 'ValueError' FROM d_ezhou.event LIMIT 1""",

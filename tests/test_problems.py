@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ async def test_each_refusal_has_a_type_of_its_own(platform: Platform, make_distr
     await make_district("ezhou", "[plugins.bulletin]")
     teacher = {"Authorization": f"Bearer {await _token(platform, 'teacher')}"}
     student = {"Authorization": f"Bearer {await _token(platform, 'student')}"}
-    transport = httpx.ASGITransport(create_app(platform))
+    transport = httpx.ASGITransport(cast("Any", create_app(platform)))
     async with httpx.AsyncClient(transport=transport, base_url="http://gongyu.example") as client:
 
         async def refusal(method: str, path: str, headers: Mapping[str, str], **body: object) -> tuple[int, str]:
@@ -78,7 +79,7 @@ async def test_a_problem_speaks_the_language_of_the_caller(
     platform: Platform, make_district: MakeDistrict, asked: str, title: str
 ) -> None:
     await make_district("ezhou")
-    transport = httpx.ASGITransport(create_app(platform))
+    transport = httpx.ASGITransport(cast("Any", create_app(platform)))
     async with httpx.AsyncClient(transport=transport, base_url="http://gongyu.example") as client:
         answer = await client.get("/api/v1/ezhou/me", headers={"Accept-Language": asked})
     assert answer.json()["title"] == title
