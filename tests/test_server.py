@@ -33,21 +33,23 @@ def _everywhere(server: Server, path: str, status: int, headers: dict[str, str])
     return all(ask(n) == status for n in range(20))
 
 
-def test_switching_is_seen_by_every_worker_within_a_second(deployment: Deployment) -> None:
+def test_switching_is_seen_by_every_worker_without_a_restart(deployment: Deployment) -> None:
     deployment.apply("ezhou", "")
     headers = {"Authorization": f"Bearer {deployment.token('ezhou')}"}
     with deployment.serving(workers=2) as server:
         assert _everywhere(server, NOTICES, 404, headers)
         deployment.gongyu("district", "enable", "ezhou", "bulletin", "kindness")
-        _within(1, lambda: _everywhere(server, NOTICES, 200, headers))
+        # Nobody asks the registry again without a signal, so seen at all is seen by signal; on a quiet machine it
+        # takes some hundredths of a second, and a busy one must not fail here.
+        _within(5, lambda: _everywhere(server, NOTICES, 200, headers))
         # The hook ran (its welcome notice is there), and the other plugin has reacted to the event of it.
         assert [notice["title"] for notice in httpx.get(server.url + NOTICES, headers=headers).json()["items"]] == [
             "公告栏已启用"
         ]
         thanks = f"{server.url}/api/v1/ezhou/kindness/count"
-        _within(2, lambda: httpx.get(thanks, headers=headers).json() == 1)
+        _within(10, lambda: httpx.get(thanks, headers=headers).json() == 1)
         deployment.gongyu("district", "disable", "ezhou", "bulletin")
-        _within(1, lambda: _everywhere(server, NOTICES, 404, headers))
+        _within(5, lambda: _everywhere(server, NOTICES, 404, headers))
         assert httpx.get(thanks, headers=headers).json() == 1
 
 
@@ -89,12 +91,12 @@ def test_server_serves_again_after_its_database_was_killed(deployment: Deploymen
             statuses.add(answer.status_code)
             return answer.status_code == 200
 
-        _within(15, well)
+        _within(40, well)
         assert statuses <= {200, 503}  # clean refusals, never a 500
         assert server.process.pid == worker
         # Switching still reaches the workers: their signal connection came back too.
         deployment.gongyu("district", "disable", "ezhou", "bulletin")
-        _within(3, lambda: httpx.get(server.url + NOTICES, headers=headers).status_code == 404)
+        _within(10, lambda: httpx.get(server.url + NOTICES, headers=headers).status_code == 404)
 
 
 def test_second_server_on_the_same_data_is_refused(deployment: Deployment) -> None:
