@@ -24,32 +24,30 @@ def _within(seconds: float, holds: Callable[[], bool]) -> float:
 
 
 def _everywhere(server: Server, path: str, status: int, headers: dict[str, str]) -> bool:
-    """Asked on twenty new connections, so that each of two workers is met: 20 in a row by one is one in a million."""
+    """Asked on twenty new connections at once, so that each of two workers is met: all by one is one in a million."""
 
     def ask(_: int) -> int:
-        with httpx.Client(timeout=5) as client:
-            return client.get(server.url + path, headers=headers).status_code
+        return httpx.get(server.url + path, headers=headers, timeout=5).status_code
 
-    return all(ask(n) == status for n in range(20))
+    with ThreadPoolExecutor(20) as threads:
+        return all(found == status for found in threads.map(ask, range(20)))
 
 
-def test_switching_is_seen_by_every_worker_without_a_restart(deployment: Deployment) -> None:
+def test_switching_is_seen_by_every_worker_within_a_second(deployment: Deployment) -> None:
     deployment.apply("ezhou", "")
     headers = {"Authorization": f"Bearer {deployment.token('ezhou')}"}
     with deployment.serving(workers=2) as server:
         assert _everywhere(server, NOTICES, 404, headers)
         deployment.gongyu("district", "enable", "ezhou", "bulletin", "kindness")
-        # Nobody asks the registry again without a signal, so seen at all is seen by signal; on a quiet machine it
-        # takes some hundredths of a second, and a busy one must not fail here.
-        _within(5, lambda: _everywhere(server, NOTICES, 200, headers))
+        _within(1, lambda: _everywhere(server, NOTICES, 200, headers))
         # The hook ran (its welcome notice is there), and the other plugin has reacted to the event of it.
         assert [notice["title"] for notice in httpx.get(server.url + NOTICES, headers=headers).json()["items"]] == [
             "公告栏已启用"
         ]
         thanks = f"{server.url}/api/v1/ezhou/kindness/count"
-        _within(10, lambda: httpx.get(thanks, headers=headers).json() == 1)
+        _within(2, lambda: httpx.get(thanks, headers=headers).json() == 1)
         deployment.gongyu("district", "disable", "ezhou", "bulletin")
-        _within(5, lambda: _everywhere(server, NOTICES, 404, headers))
+        _within(1, lambda: _everywhere(server, NOTICES, 404, headers))
         assert httpx.get(thanks, headers=headers).json() == 1
 
 
@@ -91,12 +89,12 @@ def test_server_serves_again_after_its_database_was_killed(deployment: Deploymen
             statuses.add(answer.status_code)
             return answer.status_code == 200
 
-        _within(40, well)
+        _within(15, well)
         assert statuses <= {200, 503}  # clean refusals, never a 500
         assert server.process.pid == worker
         # Switching still reaches the workers: their signal connection came back too.
         deployment.gongyu("district", "disable", "ezhou", "bulletin")
-        _within(10, lambda: httpx.get(server.url + NOTICES, headers=headers).status_code == 404)
+        _within(3, lambda: httpx.get(server.url + NOTICES, headers=headers).status_code == 404)
 
 
 def test_second_server_on_the_same_data_is_refused(deployment: Deployment) -> None:
