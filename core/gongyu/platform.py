@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import models as _access
 from gongyu.access.keys import KeyRing
+from gongyu.access.sealing import Seals
 from gongyu.config import Config
 from gongyu.database import embedded, migrations
 from gongyu.database.data_folder import claim
@@ -80,7 +81,19 @@ class Platform:
             for owner, capability in self.host.capabilities.values()
             if owner in state.enabled
         }
-        return Context(state.district, session, state.settings.get(plugin), now, offered)
+        return Context(
+            state.district,
+            session,
+            state.settings.get(plugin),
+            now,
+            self.seals(state.district),
+            offered,
+            state.schools.get(plugin, {}),
+        )
+
+    def seals(self, district: District) -> Seals:
+        """The district's keys, in the hands of whoever works in it."""
+        return Seals(self.keys, district.slug)
 
     def contexts(self, state: DistrictState, session: AsyncSession) -> Iterator[tuple[str, Context]]:
         """One context for each plugin that is on, in starting order: what the dispatcher walks through."""
@@ -92,7 +105,9 @@ def _bound(provide: Callable[..., Awaitable[Any]], owner: str, state: DistrictSt
     """A capability as another plugin calls it: in the caller's unit of work, with the provider's own settings."""
 
     async def call(context: Context, **arguments: object) -> object:
-        return await provide(replace(context, settings=state.settings.get(owner)), **arguments)
+        return await provide(
+            replace(context, settings=state.settings.get(owner), schools=state.schools.get(owner, {})), **arguments
+        )
 
     return call
 

@@ -23,7 +23,7 @@ plugin made for another contract is refused by name instead of failing somewhere
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -31,6 +31,9 @@ import pluggy
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.text import Text
+
+if TYPE_CHECKING:  # cryptography takes its time, and the command line reads this page for its version alone
+    from gongyu.access.sealing import Seals
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -156,13 +159,18 @@ class Context:
         settings: The plugin's own settings for this district, typed; None for a plugin without settings.
         now: The time to work with. Never ask the clock yourself, so that a test can move it.
         capabilities: What other plugins enabled in this district offer, by name; ask with `.get`, they may be absent.
+        seals: Seals and opens text with the district's keys, which are not in the database.
+        schools: The settings of the schools that have their own, typed, by the school's identifier; ask
+            `gongyu.districts.schools.settings_at`.
     """
 
     district: District
     session: AsyncSession
     settings: Any
     now: datetime
+    seals: "Seals"
     capabilities: Mapping[str, Callable[..., Awaitable[Any]]] = field(default_factory=dict)
+    schools: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ end, or write the whole of it anew: against that, `verify` takes heads noted ear
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,7 +21,19 @@ from gongyu.database.engine import Database
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["PRUNED", "SHORTEST_RETENTION", "Chain", "Head", "append", "pages", "prune", "record", "verify"]
+__all__ = [
+    "PRUNED",
+    "SHORTEST_RETENTION",
+    "Chain",
+    "Head",
+    "Line",
+    "append",
+    "pages",
+    "prune",
+    "record",
+    "record_all",
+    "verify",
+]
 
 PRUNED: Final = "audit.pruned"
 SHORTEST_RETENTION: Final = timedelta(days=180)
@@ -74,6 +86,24 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a caller notes
             return _plain(str(value))
 
 
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line of the log says.
+
+    Attributes:
+        action: `<area>.<verb>`, such as `plugin.enabled`.
+        actor: `person:<id>`, `operator:<name>`, `system`.
+        subject: Whom or what it concerns, `<kind>:<id>`.
+        ground: Why it was allowed: a permission and scope, a relation, a task.
+        details: Plain facts, never sensitive content.
+    """
+
+    action: str
+    actor: str
+    subject: str = ""
+    ground: str = ""
+    details: Mapping[str, Any] | None = None
+
+
 async def record(
     session: AsyncSession,
     *,
@@ -87,27 +117,40 @@ async def record(
 
     Args:
         session: A district's session.
-        action: `<area>.<verb>`, such as `plugin.enabled`.
-        actor: `person:<id>`, `operator:<name>`, `system`.
-        subject: Whom or what it concerns, `<kind>:<id>`.
-        ground: Why it was allowed: a permission and scope, a relation, a task.
+        action: As of `Line`, and so the others.
+        actor: Who.
+        subject: Whom or what it concerns.
+        ground: Why it was allowed.
         details: Plain facts, never sensitive content.
     """
+    line = Line(action=action, actor=actor, subject=subject, ground=ground, details=details)
+    await record_all(session, [line])
+
+
+async def record_all(session: AsyncSession, lines: Sequence[Line]) -> None:
+    """Append lines in the caller's transaction, in two statements however many they are."""
     district: District = session.info["district"]
     await session.execute(sa.text("SELECT pg_advisory_xact_lock(7093, :number)"), {"number": district.number})
     newest = sa.select(AuditLine.seq, AuditLine.hash).order_by(AuditLine.seq.desc()).limit(1)
     last = (await session.execute(newest)).first()
-    line: dict[str, Any] = {
-        "seq": last.seq + 1 if last else 1,
-        "at": datetime.now(UTC),
-        "actor": _plain(actor),
-        "action": _plain(action),
-        "subject": _plain(subject),
-        "ground": _plain(ground),
-        "details": _plain(details or {}),
-        "previous": last.hash if last else _GENESIS,
-    }
-    await session.execute(sa.insert(AuditLine).values(**line, hash=_digest(line)))
+    seq, previous = (last.seq, last.hash) if last else (0, _GENESIS)
+    rows = []
+    for line in lines:
+        seq += 1
+        row: dict[str, Any] = {
+            "seq": seq,
+            "at": datetime.now(UTC),
+            "actor": _plain(line.actor),
+            "action": _plain(line.action),
+            "subject": _plain(line.subject),
+            "ground": _plain(line.ground),
+            "details": _plain(line.details or {}),
+            "previous": previous,
+        }
+        previous = _digest(row)
+        rows.append(row | {"hash": previous})
+    if rows:
+        await session.execute(sa.insert(AuditLine), rows)
 
 
 async def append(

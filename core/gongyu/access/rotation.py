@@ -4,8 +4,9 @@ Each row is changed only while it still holds what was read, so people go on wor
 the newest key is passed over, so whatever was cut short is finished by running it again.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from gongyu.access import audit
 from gongyu.access.keys import KeyRing
 from gongyu.access.models import Account
+from gongyu.access.sealing import bound_to
+from gongyu.database.model import Base, is_sealed
 from gongyu.events.idempotency import sealing_context
 from gongyu.events.models import IdempotencyRow, WebhookRow
 from gongyu.people.models import Person
@@ -35,25 +38,49 @@ class Sealed(msgspec.Struct, frozen=True):
         context: What its text is bound to, by the row's primary key: as where it is sealed.
     """
 
-    column: InstrumentedAttribute[Any]
+    column: sa.Column[Any]
     context: Callable[..., bytes]
 
 
-def _named(prefix: str) -> Callable[[UUID], bytes]:
-    return lambda id_: f"{prefix}:{id_}".encode()
+def _of(column: InstrumentedAttribute[Any], context: Callable[..., bytes] | None = None) -> Sealed:
+    found: sa.Column[Any] = column.property.columns[0]
+    return Sealed(found, context or partial(bound_to, found))
 
 
-#: Every column that `KeyRing.encrypt` fills; a test looks through a district for others.
+def _webhook(id_: UUID) -> bytes:
+    return f"webhook:{id_}".encode()
+
+
+#: What the core seals; a test looks through a district for others.
 SEALED: Final = (
-    Sealed(Person.id_number, _named("person.id_number")),
-    Sealed(Person.phone, _named("person.phone")),
-    Sealed(RightsRequest.wish, _named("rights_request.wish")),
-    Sealed(RightsRequest.reason, _named("rights_request.reason")),
-    Sealed(Account.totp_secret, lambda person: b"account.totp:" + person.bytes),
-    Sealed(WebhookRow.secret, _named("webhook")),
-    Sealed(WebhookRow.previous_secret, _named("webhook")),
-    Sealed(IdempotencyRow.body, sealing_context),
+    _of(Person.id_number),
+    _of(Person.phone),
+    _of(RightsRequest.wish),
+    _of(RightsRequest.reason),
+    _of(Account.totp_secret, lambda person: b"account.totp:" + person.bytes),
+    _of(WebhookRow.secret, _webhook),
+    _of(WebhookRow.previous_secret, _webhook),
+    _of(IdempotencyRow.body, sealing_context),
 )
+
+
+def _declared(tables: Iterable[sa.Table]) -> Iterator[Sealed]:
+    """The columns that say themselves that they are sealed."""
+    for table in tables:
+        for column in table.columns:
+            if is_sealed(column):
+                yield Sealed(column, partial(bound_to, column))
+
+
+async def _sealed(platform: Platform, district: District) -> list[Sealed]:
+    """Also in tables of plugins that are off here: their data stays, and must not stay readable with the old key."""
+    found = [*SEALED, *_declared(Base.metadata.sorted_tables)]
+    for plugin in platform.host.plugins.values():
+        found += _declared(plugin.tables.sorted_tables)
+    here = sa.text("SELECT table_name FROM information_schema.tables WHERE table_schema = :schema")
+    async with platform.database.read(district) as connection:
+        laid_out = set((await connection.execute(here, {"schema": district.schema})).scalars())
+    return [sealed for sealed in found if sealed.column.table.name in laid_out]
 
 
 async def reseal(platform: Platform, district: District, *, actor: str) -> int:
@@ -66,7 +93,7 @@ async def reseal(platform: Platform, district: District, *, actor: str) -> int:
         SealBrokenError, KeysError: A text does not open; what was done before stays done.
     """
     changed = 0
-    for sealed in SEALED:
+    for sealed in await _sealed(platform, district):
         changed += await _column(platform, district, sealed)
     await audit.append(
         platform.database,
@@ -80,7 +107,8 @@ async def reseal(platform: Platform, district: District, *, actor: str) -> int:
 
 async def _column(platform: Platform, district: District, sealed: Sealed) -> int:
     column = sealed.column
-    key = list(cast("sa.Table", column.class_.__table__).primary_key.columns)
+    table = column.table
+    key = list(table.primary_key.columns)
     page = sa.select(*key, column).where(column.is_not(None)).order_by(*key).limit(_PAGE)
     changed, after = 0, page
     while True:
@@ -91,8 +119,7 @@ async def _column(platform: Platform, district: District, sealed: Sealed) -> int
                     continue
                 fresh = _anew(platform.keys, district, old, sealed.context(*ids))
                 same = sa.and_(sa.tuple_(*key) == tuple(ids), column == old)
-                update = sa.update(column.class_).where(same).values({column: fresh}).returning(column)
-                done = await session.execute(update, execution_options={"synchronize_session": False})
+                done = await session.execute(sa.update(table).where(same).values({column: fresh}).returning(column))
                 changed += done.first() is not None
         if len(rows) < _PAGE:
             return changed

@@ -14,7 +14,7 @@ import structlog
 from gongyu.access.rules import AccessRules
 from gongyu.database.engine import Database
 from gongyu.districts.models import DistrictRow, SwitchRow
-from gongyu.districts.settings import read_settings
+from gongyu.districts.settings import merge_school, read_settings
 from gongyu.host import Host
 from gongyu.plugin import District
 
@@ -37,13 +37,15 @@ class Switch(msgspec.Struct, frozen=True):
 class DistrictState:
     """A district now: `enabled` holds the plugins that are switched on *and* available, in starting order.
 
-    `access` are its rules of signing in, `access_said` what its file says of them.
+    `schools` are the settings of schools that have their own, by plugin and the school's identifier. `access` are its
+    rules of signing in, `access_said` what its file says of them.
     """
 
     district: District
     enabled: tuple[str, ...]
     switches: Mapping[str, Switch]
     settings: Mapping[str, Any]
+    schools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     access: AccessRules = field(default_factory=AccessRules)
     access_said: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,6 +91,7 @@ class Registry:
         """What these switches and rules amount to on this machine."""
         switches = {switch.plugin: switch for switch in rows}
         settings: dict[str, Any] = {}
+        schools: dict[str, dict[str, Any]] = {}
         enabled: list[str] = []
         for name, plugin in self._host.plugins.items():
             switch = switches.get(name)
@@ -105,9 +108,26 @@ class Registry:
                     )
                     continue
                 settings[name] = value
+                schools[name] = _of_schools(plugin.settings_type, value, switch, district)
             enabled.append(name)
         said = access or {}
-        return DistrictState(district, tuple(enabled), switches, settings, _rules(district, said), said)
+        return DistrictState(district, tuple(enabled), switches, settings, schools, _rules(district, said), said)
+
+
+def _of_schools(
+    type_: type[msgspec.Struct], base: msgspec.Struct, switch: Switch, district: District
+) -> dict[str, Any]:
+    """A school whose own values no longer fit goes by its district's, and it is said."""
+    found: dict[str, Any] = {}
+    for school, overrides in switch.schools.items():
+        merged, errors = merge_school(type_, base, overrides, path=f"schools.{school}.{switch.plugin}")
+        if merged is None:
+            log.error(
+                "settings no longer fit", plugin=switch.plugin, district=district.slug, errors=[e.path for e in errors]
+            )
+            continue
+        found[school] = merged
+    return found
 
 
 def _rules(district: District, said: Mapping[str, Any]) -> AccessRules:

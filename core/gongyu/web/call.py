@@ -11,8 +11,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from gongyu.access import audit
 from gongyu.access.principal import Principal
 from gongyu.access.rights import Verdict
+from gongyu.access.sealing import Seals
 from gongyu.districts.registry import DistrictState
 from gongyu.platform import Platform
 from gongyu.plugin import Context, District
@@ -32,6 +34,9 @@ class Call:
         verdict: Why this was allowed, and in which orgs (None: everywhere); lists filter by it in the query.
         plugin: Whose route it is; empty for the core's own.
         language: What the caller reads.
+        path: What was asked for.
+        sensitive: The permission used, where each use of it is written to the audit log.
+        openings: Sensitive records opened by this request, for the audit log: see `opened_record`.
         after_commit: What must be done once the session's work is committed, before the answer leaves.
     """
 
@@ -46,6 +51,9 @@ class Call:
     reading: AsyncConnection | None = None
     replayed: bool = False
     idempotency_key: str | None = None
+    path: str = ""
+    sensitive: str = ""
+    openings: list[audit.Line] = field(default_factory=list)
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @property
@@ -56,6 +64,11 @@ class Call:
     def settings(self) -> Any:  # noqa: ANN401 - the plugin's own Struct
         """The plugin's settings in this district."""
         return self.state.settings.get(self.plugin)
+
+    @property
+    def seals(self) -> Seals:
+        """Seals and opens text with the district's keys."""
+        return self.platform.seals(self.district)
 
     @property
     def principal(self) -> Principal:
@@ -73,6 +86,20 @@ class Call:
     def actor(self) -> str:
         """The asker in an audit line or a key: `person:<id>`, or `public`."""
         return f"person:{self.person.person}" if self.person else "public"
+
+    def opened_record(self, subject: str, *, ground: str = "", action: str = "", **details: object) -> None:
+        """Say whose sensitive record is in the answer (promise 4): the audit log knows it before the answer is out.
+
+        Args:
+            subject: Whom it concerns, `person:<id>`; a list names each.
+            ground: The relation or task it was allowed by; else the verdict's.
+            action: Instead of the permission's name, or on a route without one.
+            details: Plain facts, such as the record's id.
+        """
+        said = ground or (self.verdict.ground.en if self.verdict else "")
+        action = action or self.sensitive
+        line = audit.Line(action=action, actor=self.actor, subject=subject, ground=said, details=details)
+        self.openings.append(line)
 
     async def db(self) -> AsyncConnection:
         """A connection for reading, without a transaction; given back when the answer is sent."""

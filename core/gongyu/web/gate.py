@@ -69,7 +69,9 @@ class Gate:
         person = await self._authenticator.principal(state, authorization, _cookie(connection, slug))
         found = await self._judge(state, person, handler.opt["permission"])
         language = preferred_language(headers.get("accept-language"))
-        call = Call(self._platform, state, person, found, plugin, language)
+        call = Call(self._platform, state, person, found, plugin, language, path=connection.scope["path"])
+        if found is not None and self._platform.host.permissions[handler.opt["permission"]].sensitive:
+            call.sensitive = handler.opt["permission"]
         extras(connection.scope)[CALL] = call
         header = headers.get("idempotency-key")
         if header is not None and unsafe and not handler.opt.get("keyless", False):

@@ -1,12 +1,14 @@
 """The unit of work around a request: what a handler did is committed before its answer leaves, or not at all.
 
 The answer is held back until the commit, so nothing is acknowledged that could still be lost (promise 1); an answer
-of 400 and above rolls back. A request that opened no session is passed through untouched.
+of 400 and above rolls back. A request that opened no session is passed through untouched, unless it used a sensitive
+permission or opened a sensitive record: then the audit log knows before its answer leaves.
 """
 
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from gongyu.access import audit
 from gongyu.events import idempotency
 from gongyu.events.outbox import announce
 from gongyu.web.call import Call
@@ -23,7 +25,7 @@ class UnitOfWork(ASGIMiddleware):
 
         async def hold(message: Message) -> None:
             call: Call | None = extras(scope).get(CALL)
-            if call is None or call.opened is None:
+            if call is None or (call.opened is None and not call.sensitive and not call.openings):
                 await send(message)
             else:
                 held.append(message)
@@ -45,10 +47,17 @@ class UnitOfWork(ASGIMiddleware):
 
 async def _settle(call: Call, held: list[Message]) -> None:
     session = call.opened
-    assert session is not None  # noqa: S101 - messages are held only for an open session
     status = held[0]["status"] if held[0]["type"] == "http.response.start" else 500
-    if status >= 400 or call.replayed:  # noqa: PLR2004 - HTTP's own line between success and failure
-        await session.rollback()
+    if status >= 400:  # noqa: PLR2004 - HTTP's own line between success and failure
+        if session is not None:
+            await session.rollback()
+        return
+    if session is None or call.replayed:
+        if session is not None:
+            await session.rollback()
+        if lines := _opened(call):
+            async with call.platform.database.work(call.district) as alone:
+                await audit.record_all(alone, lines)
         return
     if call.idempotency_key is not None:
         start = extras(held[0])
@@ -57,9 +66,21 @@ async def _settle(call: Call, held: list[Message]) -> None:
         answer = idempotency.Answer(status, headers, body)
         keys = call.platform.keys
         await idempotency.keep(session, keys=keys, actor=call.actor, key=call.idempotency_key, answer=answer)
+    if lines := _opened(call):
+        await audit.record_all(session, lines)
     await session.commit()
     for follow in call.after_commit:  # before the answer leaves: "disabled" must be true when it is said
         await follow()
+
+
+def _opened(call: Call) -> list[audit.Line]:
+    """What the audit log is told of this request: every use of a sensitive permission, whether or not the handler says
+    whose record it opened.
+    """
+    if call.openings or not call.sensitive:
+        return call.openings
+    ground = call.verdict.ground.en if call.verdict else ""
+    return [audit.Line(action=call.sensitive, actor=call.actor, subject=call.path, ground=ground)]
 
 
 async def _release(call: Call) -> None:

@@ -128,7 +128,7 @@ async def test_rotation_seals_everything_anew_and_is_finished_after_a_break(
 
 def test_no_sealed_column_is_forgotten() -> None:
     """Every column of bytes is either a hash or on the list that a rotation goes through."""
-    known = {f"{one.column.class_.__tablename__}.{one.column.key}" for one in SEALED}
+    known = {f"{one.column.table.name}.{one.column.name}" for one in SEALED}
     columns = {
         f"{table.name}.{column.name}"
         for table in Person.metadata.tables.values()

@@ -45,6 +45,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     credit: UUID
     points: int
     reverses: UUID | None = None
+    voucher: UUID | None = None
     event: Event | None = None
     subject: UUID | None = None
 
@@ -123,11 +124,11 @@ async def ensure_accounts(
 _POST: Final = """
 WITH posted AS (
   INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, reason_id,
-                                giver, ground, note, reverses, fingerprint, day, day_cap)
+                                giver, ground, note, reverses, voucher_id, fingerprint, day, day_cap)
   SELECT l.id, $6::uuid, $7::text, $8::uuid, l.debit, $9::text, l.credit, $10::text, l.points, $11::uuid, $12::uuid,
-         $13::text, $14::text, l.reverses, $15::bytea, $16::date, $17::bigint
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[])
-         AS l(id, debit, credit, points, reverses)
+         $13::text, $14::text, l.reverses, l.voucher, $15::bytea, $16::date, $17::bigint
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $23::uuid[])
+         AS l(id, debit, credit, points, reverses, voucher)
   ON CONFLICT (id) DO NOTHING RETURNING id
 ), told AS (
   INSERT INTO {s}.event (id, type, subject, data)
@@ -177,6 +178,7 @@ async def post(session: AsyncSession, command: Command, lines: Sequence[Line]) -
         [event.type for _, event in told],
         [str(line.subject) for line, _ in told],
         [msgspec.json.encode(event).decode() for _, event in told],
+        [line.voucher for line in lines],
     )
     try:
         written = await run(session, _POST, *values)
@@ -215,6 +217,9 @@ _REFUSALS: Final[Mapping[str, Text]] = {
     ),
     "points_term_open": Text(zh="学期未开放，不能记账", en="the term is not open for this"),
     "points_account_known": Text(zh="没有这个账户", en="there is no such account"),
+    "points_voucher_open": Text(
+        zh="有积分券刚被存入、作废或已过期", en="a voucher has been deposited, voided or has expired meanwhile"
+    ),
     "uq_points_entry_reversed_once": Text(zh="这笔积分已经冲正过", en="this entry has been reversed already"),
     "uq_points_entry_quota_granted_once": Text(
         zh="这个学期的额度已经发放过", en="the quota of this term has been granted already"

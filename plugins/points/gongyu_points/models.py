@@ -27,9 +27,13 @@ DIMENSIONS: Final = ("moral", "intellectual", "physical", "aesthetic", "labour")
 _WAYS: Final = """(kind, debit_kind, credit_kind) IN (
     ('grant', 'issue', 'quota'), ('grant', 'issue', 'budget'),
     ('award', 'quota', 'purse'), ('award', 'budget', 'purse'),
-    ('redeem', 'purse', 'shop'),
-    ('reverse', 'purse', 'quota'), ('reverse', 'purse', 'budget'), ('reverse', 'shop', 'purse'),
-    ('expire', 'quota', 'expired'), ('expire', 'budget', 'expired'), ('expire', 'purse', 'expired'))"""
+    ('print', 'quota', 'voucher'), ('print', 'budget', 'voucher'), ('deposit', 'voucher', 'purse'),
+    ('void', 'voucher', 'quota'), ('void', 'voucher', 'budget'),
+    ('redeem', 'purse', 'shop'), ('hold', 'purse', 'hold'), ('capture', 'hold', 'shop'), ('release', 'hold', 'purse'),
+    ('reverse', 'purse', 'quota'), ('reverse', 'purse', 'budget'), ('reverse', 'purse', 'voucher'),
+    ('reverse', 'shop', 'purse'), ('reverse', 'shop', 'hold'),
+    ('expire', 'quota', 'expired'), ('expire', 'budget', 'expired'), ('expire', 'voucher', 'expired'),
+    ('expire', 'purse', 'expired'))"""
 
 
 class Base(ModelBase, DeclarativeBase):
@@ -89,19 +93,26 @@ class Budget(Base):
 
 
 class Account(Base):
-    """What a term issues, a giver's quota, a budget, a student's purse, a school's shop, or what a term let expire.
+    """What a term issues, a giver's quota, a budget, the vouchers of a printed sheet, a student's purse, what is held
+    of a purse for an order or a kiosk, a school's shop, or what a term let expire.
 
     Owners are ids alone: when a person is erased, the books still balance.
     """
 
     __tablename__ = "points_account"
     __table_args__ = (
-        sa.CheckConstraint("kind IN ('issue', 'quota', 'budget', 'purse', 'shop', 'expired')", name="kind"),
+        sa.CheckConstraint(
+            "kind IN ('issue', 'quota', 'budget', 'voucher', 'purse', 'hold', 'shop', 'expired')", name="kind"
+        ),
         sa.CheckConstraint("posted >= 0 OR kind = 'issue'", name="no_overspend"),
         sa.CheckConstraint("posted <= 0 OR kind <> 'issue'", name="issued"),
         sa.CheckConstraint("day_cap IS NULL OR day_points <= day_cap", name="day_cap"),
-        sa.CheckConstraint("(term_id IS NOT NULL) = (kind IN ('issue', 'quota', 'budget', 'expired'))", name="term"),
-        sa.CheckConstraint("(owner_id IS NOT NULL) = (kind IN ('quota', 'budget', 'purse', 'shop'))", name="owner"),
+        sa.CheckConstraint(
+            "(term_id IS NOT NULL) = (kind IN ('issue', 'quota', 'budget', 'voucher', 'expired'))", name="term"
+        ),
+        sa.CheckConstraint(
+            "(owner_id IS NOT NULL) = (kind IN ('quota', 'budget', 'voucher', 'purse', 'hold', 'shop'))", name="owner"
+        ),
         sa.UniqueConstraint(
             "owner_id", "kind", "term_id", name="uq_points_account_whose", postgresql_nulls_not_distinct=True
         ),
@@ -129,8 +140,9 @@ class Entry(Base):
         sa.CheckConstraint("points > 0", name="positive"),
         sa.CheckConstraint("debit <> credit", name="two_accounts"),
         sa.CheckConstraint(_WAYS, name="way"),
-        sa.CheckConstraint(f"kind <> 'award' OR points IN {DENOMINATIONS}", name="denomination"),
-        sa.CheckConstraint("kind <> 'award' OR reason_id IS NOT NULL", name="reason"),
+        sa.CheckConstraint(f"kind NOT IN ('award', 'deposit') OR points IN {DENOMINATIONS}", name="denomination"),
+        sa.CheckConstraint("kind NOT IN ('award', 'deposit') OR reason_id IS NOT NULL", name="reason"),
+        sa.CheckConstraint("(voucher_id IS NOT NULL) = (kind IN ('deposit', 'void'))", name="voucher"),
         sa.CheckConstraint("(kind = 'reverse') = (reverses IS NOT NULL)", name="reverses"),
         # The pair makes a reversal the mirror of its original, and the last makes it happen once.
         sa.UniqueConstraint("id", "debit", "credit", "points", name="uq_points_entry_mirror"),
@@ -176,6 +188,7 @@ class Entry(Base):
     ground: Mapped[str] = mapped_column(server_default="")
     note: Mapped[str] = mapped_column(server_default="")
     reverses: Mapped[UUID | None]
+    voucher_id: Mapped[UUID | None]
     fingerprint: Mapped[bytes]
     day: Mapped[date]
     day_cap: Mapped[int | None]

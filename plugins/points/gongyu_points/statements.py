@@ -63,7 +63,7 @@ _EARNED: Final = """
 SELECT r.dimension, r.code, sum(e.points)::bigint AS points
   FROM {s}.points_entry AS e JOIN {s}.points_reason AS r ON r.id = e.reason_id
   LEFT JOIN {s}.points_entry AS back ON back.reverses = e.id
- WHERE e.credit = $1::uuid AND e.kind = 'award' AND back.id IS NULL
+ WHERE e.credit = $1::uuid AND e.kind IN ('award', 'deposit') AND back.id IS NULL
  GROUP BY r.dimension, r.code ORDER BY r.dimension, r.code"""
 
 
@@ -107,7 +107,7 @@ SELECT p.id AS student, p.name, count(e.id) AS awards, max(e.at) AS last
   FROM {s}.enrolment AS m
   JOIN {s}.person AS p ON p.id = m.person_id
   LEFT JOIN {s}.points_account AS a ON a.kind = 'purse' AND a.owner_id = p.id
-  LEFT JOIN {s}.points_entry AS e ON e.credit = a.id AND e.kind = 'award'
+  LEFT JOIN {s}.points_entry AS e ON e.credit = a.id AND e.kind IN ('award', 'deposit')
         AND e.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
         AND NOT EXISTS (SELECT 1 FROM {s}.points_entry AS back WHERE back.reverses = e.id)
  WHERE m.class_id = $1::uuid AND m.role = 'student' AND m.begins_on <= $2::date

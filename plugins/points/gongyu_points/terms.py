@@ -170,14 +170,14 @@ async def current(session: AsyncSession) -> UUID:
 
 _NEXT: Final = """
 SELECT id FROM {s}.points_account
- WHERE id > $2::uuid AND posted > 0 AND (kind = 'purse' OR (kind IN ('quota', 'budget') AND term_id = $1::uuid))
+ WHERE id > $2::uuid AND posted > 0 AND (kind = 'purse' OR (kind IN ('quota', 'budget', 'voucher') AND term_id = $1::uuid))
  ORDER BY id LIMIT $3::bigint"""
 
 
 async def close_term(
     work: Work, *, term: UUID, settings: PointsSettings, today: date, on_batch: Callable[[int], None] | None = None
 ) -> Closed:
-    """Expire the quotas, and of the purses what the policy says; run twice, or twice at once, it happens once.
+    """Expire quotas and undeposited vouchers, and of the purses what the policy says; run twice, or twice at once, it happens once.
 
     From the first step on nobody gives or spends in this term. A run that was cut short is finished by the next one,
     by the policy of the first.
