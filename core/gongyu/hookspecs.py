@@ -1,4 +1,4 @@
-"""THE CONTRACT, version 1.0: every hook, typed and documented, on one page.
+"""THE CONTRACT, version 1.1: every hook, typed and documented, on one page.
 
 There are two kinds. **Contribution hooks** are plain functions; the core calls each once at start, before any district
 is known. **Runtime hooks** are async; the core awaits them per district, only for plugins switched on there, always in
@@ -17,6 +17,7 @@ In tests (`gongyu.testing`) they are raised again instead.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -27,7 +28,19 @@ import sqlalchemy as sa
 from litestar.handlers import HTTPRouteHandler
 
 from gongyu.people.rights.contract import Erased, PersonPart, Purpose, RetentionCategory
-from gongyu.plugin import Capability, Context, DemoLine, Event, Job, Permission, Subscription
+from gongyu.plugin import (
+    Capability,
+    Context,
+    DemoLine,
+    Event,
+    GrowthSection,
+    Indicator,
+    Job,
+    Permission,
+    Relation,
+    Subscription,
+    ToDo,
+)
 
 if TYPE_CHECKING:  # readers of rosters bring libraries that a request never needs
     from gongyu.people.roster.dialect import Dialect
@@ -212,6 +225,18 @@ def retention_categories() -> Sequence[RetentionCategory]:  # type: ignore[empty
     """
 
 
+@hook(since="1.1")
+def relations() -> Sequence[Relation]:  # type: ignore[empty-body]  # as above
+    """What binds people to students by this plugin's records, as SQL that others put into their queries.
+
+    `gongyu access why` names those that hold; one that says so opens the student's growth record. When: once at start;
+    its SELECT runs in the districts where the plugin is on. Failure: the plugin is refused by name.
+
+    Returns:
+        The relations; names are `<plugin>.<relation>`.
+    """
+
+
 # ── Runtime hooks: awaited per district ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -289,4 +314,58 @@ async def person_erased(context: Context, person: UUID, here: bool) -> Sequence[
 
     Returns:
         One line for each kind of data, with the number of records.
+    """
+
+
+@hook(since="1.1", policy="collect", seconds=10)
+async def growth_sections(  # type: ignore[empty-body]  # as above
+    context: Context, student: UUID, begins: date, ends: date
+) -> Sequence[GrowthSection]:
+    """This plugin's part of a student's growth record (成长档案): facts, oldest first.
+
+    Read by the student, their guardians and those a relation opens it to, so nothing that is for fewer eyes: no talk in
+    confidence, no mood, no screening, no balance. Called inside a transaction that writes nothing. Failure policy
+    `collect`: the record is shown without this part, which is named in it.
+
+    Args:
+        context: The district.
+        student: Whose record.
+        begins: The first day asked for.
+        ends: The last day asked for.
+
+    Returns:
+        The sections; one without facts may be left out.
+    """
+
+
+@hook(since="1.1", policy="collect", seconds=10)
+async def indicators(context: Context, schools: Sequence[UUID] | None) -> Sequence[Indicator]:  # type: ignore[empty-body]  # as above
+    """The figures this plugin contributes to the report of a district or of some schools, as of now.
+
+    Each has a definition; none is of one person, and nobody is ranked (教师厅〔2025〕2号 forbids counting teachers).
+    Called inside a transaction that writes nothing. Failure policy `collect`: the report is made without this plugin's
+    figures, and says so.
+
+    Args:
+        context: The district.
+        schools: Of these schools together; None: the whole district.
+
+    Returns:
+        The figures, most telling first.
+    """
+
+
+@hook(since="1.1", policy="collect", seconds=10)
+async def to_dos(context: Context, person: UUID) -> Sequence[ToDo]:  # type: ignore[empty-body]  # as above
+    """What waits for one person in this plugin, for their list of the day.
+
+    Called inside a transaction that writes nothing. Failure policy `collect`: the list is shown without this plugin's
+    part, and says so.
+
+    Args:
+        context: The district.
+        person: Whose list; what they may do is this plugin's to know.
+
+    Returns:
+        Each with its date, where it has one; the core sorts them.
     """

@@ -1,14 +1,15 @@
 """The parts put together: one object per process, opened by the server, by each command and by each test."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
+from pluggy import HookCaller
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +26,7 @@ from gongyu.districts.registry import DistrictState, Registry
 from gongyu.events.models import PluginFailureRow
 from gongyu.host import Dispatcher, Host, load_host
 from gongyu.people import models as _people
-from gongyu.plugin import Context, District
+from gongyu.plugin import Context, District, Relation
 from gongyu.text import Text
 
 __all__ = ["Platform", "UnknownDistrictError", "assemble", "histories", "open_platform", "opened"]
@@ -33,6 +34,7 @@ __all__ = ["Platform", "UnknownDistrictError", "assemble", "histories", "open_pl
 _ = (_access, _people)  # their tables stand on Base.metadata once imported
 
 REGISTRY_SCHEMA: Final = "gongyu"
+T = TypeVar("T")
 
 
 class UnknownDistrictError(LookupError):
@@ -66,6 +68,14 @@ class Platform:
     dispatcher: Dispatcher
     keys: KeyRing
     server: embedded.Embedded | None = None
+    _kept: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def kept(self, make: Callable[["Platform"], T]) -> T:
+        """What a plugin keeps as long as this process lives (a queue, say), made when first asked for."""
+        if make not in self._kept:
+            self._kept[make] = make(self)
+        found: T = self._kept[make]
+        return found
 
     def state(self, slug: str) -> DistrictState:
         try:
@@ -94,6 +104,16 @@ class Platform:
     def seals(self, district: District) -> Seals:
         """The district's keys, in the hands of whoever works in it."""
         return Seals(self.keys, district.slug)
+
+    def relations(self, state: DistrictState) -> list[Relation]:
+        """What the plugins that are on say binds people to students."""
+        return [relation for plugin in state.enabled for relation in self.host.plugins[plugin].relations]
+
+    def silent(self, hook: Callable[..., object], state: DistrictState, answers: Mapping[str, object]) -> list[str]:
+        """The plugins that are on and implement a hook, but of which no answer came: they failed just now."""
+        caller: HookCaller = getattr(self.host.manager.hook, hook.__name__)
+        implementing = {implementation.plugin_name for implementation in caller.get_hookimpls()}
+        return [plugin for plugin in state.enabled if plugin in implementing and plugin not in answers]
 
     def contexts(self, state: DistrictState, session: AsyncSession) -> Iterator[tuple[str, Context]]:
         """One context for each plugin that is on, in starting order: what the dispatcher walks through."""

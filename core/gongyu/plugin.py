@@ -20,14 +20,15 @@ A plugin is an installed package with one entry point in the group `gongyu.plugi
 plugin made for another contract is refused by name instead of failing somewhere in the middle.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 import msgspec
 import pluggy
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.text import Text
@@ -44,20 +45,25 @@ __all__ = [
     "DemoLine",
     "District",
     "Event",
+    "GrowthFact",
+    "GrowthSection",
+    "Indicator",
     "Job",
     "Occurrence",
     "Permission",
     "PluginInfo",
     "Public",
+    "Relation",
     "SignedIn",
     "Subscription",
     "Text",
+    "ToDo",
     "hookimpl",
 ]
 
 #: The version of this page and `hookspecs.py` together. It moves apart from releases: a minor step adds, a major step
 #: takes away. Plugins declare the range they were made for.
-CONTRACT_VERSION: Final = "1.0"
+CONTRACT_VERSION: Final = "1.1"
 
 hookimpl = pluggy.HookimplMarker("gongyu")
 
@@ -215,3 +221,81 @@ class DemoLine(msgspec.Struct, frozen=True, kw_only=True):
 
     title: Text
     figure: int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What this plugin's own records say binds people to students, such as "mentor of"; answered by SQL.
+
+    Attributes:
+        name: `<plugin>.<relation>`.
+        title: Whose relation it is, in the words of `gongyu access why`: 成长导师, growth mentor.
+        students: From the person and the time, a SELECT of the ids of their students now. It is put into other
+            queries, so a relation that ended yesterday gives nothing today.
+        growth_record: Whether it opens the student's growth record.
+    """
+
+    name: str
+    title: Text
+    students: Callable[[UUID, datetime], sa.Select[UUID]]
+    growth_record: bool = False
+
+
+class GrowthFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a growth record: a deed, a result, words of encouragement (写实记录, 教基二〔2014〕11号).
+
+    Attributes:
+        on: The day, in the district's time zone.
+        title: What kind of fact.
+        text: In the words of whoever wrote it down.
+        dimension: The area of 综合素质评价 it belongs to, in the district's own set; empty where it belongs to none.
+        by: Who wrote it down, by name.
+    """
+
+    on: date
+    title: Text
+    text: str = ""
+    dimension: str = ""
+    by: str = ""
+
+
+class GrowthSection(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin's part of a student's growth record; nothing that is for few eyes only, for guardians read it too."""
+
+    name: str
+    title: Text
+    facts: Sequence[GrowthFact]
+
+
+class Indicator(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure with a definition, of a school or a whole district; never of one person, and no ranking of people.
+
+    Attributes:
+        name: `<plugin>.<what>`; the same everywhere, so that terms and schools can be compared.
+        title: Its definition in a few words.
+        value: The figure.
+        of: The whole it is a part of, where it is a part.
+    """
+
+    name: str
+    title: Text
+    value: int | float
+    of: int | float | None = None
+
+
+class ToDo(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that waits for one person.
+
+    Attributes:
+        name: `<plugin>.<what>`.
+        title: What is to be done, without names or sensitive words: it may be shown on a locked phone.
+        due: By when; None: no date.
+        subject: What it is about, by id; the link opens it where rights are checked again.
+        link: Under `/api/v1/{district}/`.
+    """
+
+    name: str
+    title: Text
+    due: date | None = None
+    subject: UUID | None = None
+    link: str = ""

@@ -31,7 +31,22 @@ CORE_PERMISSIONS: Final = (
         Text(zh="打印激活单与家长绑定单", en="Print activation and guardian slips"),
         ("districtAdministrator", "siteAdministrator", "principal"),
     ),
-    Permission("district.audit.read", Text(zh="查看审计日志", en="Read the audit log"), ("districtAdministrator",)),
+    Permission(
+        "district.growth_record.read",
+        Text(zh="看本人、子女、所教学生的成长档案", en="See the growth record of oneself, one's child, one's students"),
+        ("student", "guardian", "teacher", "counselor", "aide", "principal", "siteAdministrator"),
+    ),
+    Permission(
+        "district.indicator.read",
+        Text(zh="看学校与全区的指标", en="See the figures of schools and district"),
+        ("principal", "siteAdministrator", "districtAdministrator"),
+    ),
+    Permission(
+        "district.audit.read",
+        Text(zh="查看审计日志", en="Read the audit log"),
+        ("districtAdministrator",),
+        sensitive=True,
+    ),
 )
 
 #: What concerns the district as one: a role held in a school, whatever it is called there, gives none of it.

@@ -4,6 +4,7 @@ Each relation is a selectable of student ids, for `WHERE student_id IN (...)`. A
 nothing today.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
@@ -146,7 +147,13 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def why(
-    session: AsyncSession, principal: Principal, permission: Permission, subject: UUID, *, today: date
+    session: AsyncSession,
+    principal: Principal,
+    permission: Permission,
+    subject: UUID,
+    *,
+    today: date,
+    others: Mapping[Text, Students] | None = None,
 ) -> Why:
     """Explain what a person may do with a permission about another person.
 
@@ -156,6 +163,7 @@ async def why(
         permission: What they would do.
         subject: About whom.
         today: The district's date.
+        others: What plugins say binds the principal to students.
     """
     given = verdict(principal, permission)
     orgs = [sa.true()] if given.orgs is None else [Membership.org_id.in_(given.orgs)]
@@ -163,6 +171,7 @@ async def why(
         Text(zh="监护人", en="guardian"): guardian_of(principal, today=today),
         Text(zh="班主任", en="homeroom teacher"): homeroom_teacher_of(principal, today=today),
         Text(zh="本人", en="oneself"): sa.select(Person.id).where(Person.id == principal.person),
+        **(others or {}),
     }
     within = sa.exists().where(Membership.person_id == subject, holds(Membership, today), *orgs)
     asked = [within, *(sa.literal(subject).in_(students) for students in relations.values())]

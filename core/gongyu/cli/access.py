@@ -57,7 +57,9 @@ def why(district: str, user: str, permission: str, subject: str) -> None:
                     )
                 )
                 return False
-            found = await explain(session, principal, needed, about, today=day_of(state.district, now))
+            others = {one.title: one.students(principal.person, now) for one in platform.relations(state)}
+            today = day_of(state.district, now)
+            found = await explain(session, principal, needed, about, today=today, others=others)
         language = language_of_environment()
         click.echo(f"{'✓' if found.allowed else '✗'} {found.ground.pick(language)}")
         for relation in found.relations:

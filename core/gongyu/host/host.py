@@ -21,7 +21,7 @@ from gongyu import hookspecs
 from gongyu.access.permissions import CORE_PERMISSIONS
 from gongyu.host.discovery import Candidate, Refusal, find_candidates, order_by_needs
 from gongyu.people.events import PEOPLE_EVENTS
-from gongyu.plugin import Capability, Event, Job, Permission, PluginInfo, Public, SignedIn, Subscription
+from gongyu.plugin import Capability, Event, Job, Permission, PluginInfo, Public, Relation, SignedIn, Subscription
 from gongyu.text import Text
 
 if TYPE_CHECKING:  # as in hookspecs
@@ -57,6 +57,7 @@ class Plugin:
     jobs: Sequence[Job] = ()
     capabilities: Sequence[Capability] = ()
     dialects: Sequence["Dialect"] = ()
+    relations: Sequence[Relation] = ()
 
     @property
     def name(self) -> str:
@@ -221,6 +222,7 @@ def _ask(candidate: Candidate, module: ModuleType, manager: pluggy.PluginManager
         jobs=tuple(contributed("jobs", ())),
         capabilities=tuple(contributed("capabilities", ())),
         dialects=tuple(contributed("roster_dialects", ())),
+        relations=tuple(contributed("relations", ())),
     )
 
 
@@ -229,6 +231,7 @@ def _refuse_foreign_names(plugin: Plugin) -> None:
     name = plugin.name
     wrong = [table for table in plugin.tables.tables if not table.startswith(f"{name}_")]
     wrong += [permission.name for permission in plugin.permissions if not permission.name.startswith(f"{name}.")]
+    wrong += [relation.name for relation in plugin.relations if not relation.name.startswith(f"{name}.")]
     wrong += [
         event.type
         for event in plugin.event_types

@@ -40,6 +40,7 @@ async def search_audit(
 ) -> Page[LoggedLine]:
     """`action` may name a whole area, such as `sign_in.*`."""
     query = _query(actor, action, subject, begins, ends)
+    _note(call, "audit.searched", query)
     before = None
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):  # noqa: PLR2004 - a number of 64 bits
@@ -89,17 +90,15 @@ async def export_jsonl(
 
 
 async def _export(call: Call, form: Literal["csv", "jsonl"], query: AuditQuery) -> Stream:
-    asked = {name: value for name, value in msgspec.to_builtins(query).items() if value is not None}
-    await audit.append(
-        call.platform.database,
-        call.district,
-        action="audit.exported",
-        actor=call.actor,
-        ground=_READ,
-        details={"form": form, **asked},
-    )
+    _note(call, "audit.exported", query, form=form)
     headers = {**NO_STORE, "content-disposition": f'attachment; filename="audit-{call.district.slug}.{form}"'}
     return Stream(export(await call.db(), query, form=form), media_type=_MEDIA[form], headers=headers)
+
+
+def _note(call: Call, action: str, query: AuditQuery, **details: object) -> None:
+    """That the log was looked into, and for what. Not by `opened_record`: both call things `action` and `subject`."""
+    asked = {name: value for name, value in msgspec.to_builtins(query).items() if value is not None}
+    call.openings.append(audit.Line(action=action, actor=call.actor, ground=_READ, details=details | asked))
 
 
 def _query(

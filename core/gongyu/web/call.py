@@ -90,6 +90,8 @@ class Call:
     def opened_record(self, subject: str, *, ground: str = "", action: str = "", **details: object) -> None:
         """Say whose sensitive record is in the answer (promise 4): the audit log knows it before the answer is out.
 
+        To be called before the answer begins; of an answer that comes in pieces, before the first.
+
         Args:
             subject: Whom it concerns, `person:<id>`; a list names each.
             ground: The relation or task it was allowed by; else the verdict's.
@@ -100,6 +102,10 @@ class Call:
         action = action or self.sensitive
         line = audit.Line(action=action, actor=self.actor, subject=subject, ground=said, details=details)
         self.openings.append(line)
+
+    def already_recorded(self) -> None:
+        """What the handler called has written the line about this use of a sensitive permission itself."""
+        self.sensitive = ""
 
     async def db(self) -> AsyncConnection:
         """A connection for reading, without a transaction; given back when the answer is sent."""

@@ -13,6 +13,7 @@ from gongyu.events.jobs import JobLine, list_jobs
 from gongyu.plugin import Public, SignedIn
 from gongyu.web import Call
 from gongyu.web.access_routes import access_routes
+from gongyu.web.overview_routes import overview_routes
 from gongyu.web.rights_routes import rights_routes
 from gongyu.web.roster_routes import roster_routes
 from gongyu.web.webhook_routes import webhook_routes
@@ -109,5 +110,8 @@ def core_routes() -> Sequence[Router]:
     path = "/api/v1/{district:str}"
     return [
         Router(path, route_handlers=[read_district, read_me, read_health], tags=["district"]),
-        Router(path, route_handlers=[webhook_routes(), rights_routes(), roster_routes(), *access_routes()]),
+        Router(
+            path,
+            route_handlers=[webhook_routes(), rights_routes(), roster_routes(), overview_routes(), *access_routes()],
+        ),
     ]

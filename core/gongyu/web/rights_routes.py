@@ -11,7 +11,6 @@ import msgspec
 import sqlalchemy as sa
 from litestar import Request, Response, Router, get, post
 
-from gongyu.access import audit
 from gongyu.access.authenticate import changed
 from gongyu.access.relations import holds
 from gongyu.access.rights import in_scope
@@ -80,6 +79,12 @@ async def _related(call: Call, person: UUID) -> Reader:
     if not found or ((born := found[0].birth_date) and birthday(born, ADULT) <= today):
         raise ProblemError("not-found")
     return "carer" if all(bond.is_legal is False for bond in found) else "guardian"
+
+
+def _opened(call: Call, person: UUID, reader: Reader, action: str) -> None:
+    """Whoever reads what is somebody else's is written down; nobody is for reading their own."""
+    if reader != "self":
+        call.opened_record(f"person:{person}", ground=reader, action=action)
 
 
 async def _consents(call: Call, person: UUID) -> list[ConsentOut]:
@@ -152,7 +157,7 @@ async def say_my_consent(call: Call, data: NewWord) -> ConsentOut:
     summary="Each purpose, its text, and how things stand for a child of mine or for me",
 )
 async def read_consents(call: Call, person: UUID) -> list[ConsentOut]:
-    await _related(call, person)
+    _opened(call, person, await _related(call, person), "consent.read")
     return await _consents(call, person)
 
 
@@ -202,7 +207,7 @@ async def copy_person(call: Call, person: UUID) -> Response[bytes]:
     summary="What I asked about a child of mine or me, and the answers",
 )
 async def read_requests_about(call: Call, person: UUID) -> list[RequestOut]:
-    await _related(call, person)
+    _opened(call, person, await _related(call, person), "request.read")
     found = await requests.asked_about(
         await call.session(), keys=call.platform.keys, person=person, reader=call.principal.person
     )
@@ -288,16 +293,7 @@ async def read_rights_request(call: Call, request_id: UUID) -> RequestOut:
     session = await call.session()
     found = await requests.find(session, keys=call.platform.keys, request=request_id, orgs=call.orgs)
     shown = _shown(call, found)
-    details = {"request": request_id}
-    ground = call.verdict.ground.en if call.verdict else ""
-    await audit.record(
-        session,
-        action=f"{shown.kind}.read",
-        actor=call.actor,
-        subject=f"person:{shown.person}",
-        ground=ground,
-        details=details,
-    )
+    call.opened_record(f"person:{shown.person}", action=f"{shown.kind}.read", request=request_id)
     return shown
 
 
@@ -320,6 +316,7 @@ async def decide_rights_request(call: Call, request_id: UUID, data: NewDecision)
         actor=call.actor,
         now=call.now,
     )
+    call.already_recorded()
     call.after_commit.append(lambda: changed(call.platform, call.district.slug))
     return _shown(call, found)
 

@@ -2,11 +2,16 @@
 
 The answer is held back until the commit, so nothing is acknowledged that could still be lost (promise 1); an answer
 of 400 and above rolls back. A request that opened no session is passed through untouched, unless it used a sensitive
-permission or opened a sensitive record: then the audit log knows before its answer leaves.
+permission or opened a sensitive record: then the audit log knows before its answer begins, and a long answer still
+goes out piece by piece.
 """
+
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.utils.scope.state import ScopeState
 
 from gongyu.access import audit
 from gongyu.events import idempotency
@@ -22,20 +27,27 @@ _KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag", b"cache-contro
 class UnitOfWork(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         held: list[Message] = []
+        begun = False
 
         async def hold(message: Message) -> None:
+            nonlocal begun
             call: Call | None = extras(scope).get(CALL)
-            if call is None or (call.opened is None and not call.sensitive and not call.openings):
-                await send(message)
-            else:
+            if call is not None and call.opened is not None and not begun:
                 held.append(message)
+                return
+            if call is not None and not begun and extras(message).get("status", 500) < 400:  # noqa: PLR2004 - as below
+                with _not_begun(scope):
+                    await _record_alone(call)
+            begun = True
+            await send(message)
 
         call: Call | None = None
         try:
             await next_app(scope, receive, hold)
             call = extras(scope).get(CALL)
             if call is not None and held:
-                await _settle(call, held)
+                with _not_begun(scope):
+                    await _settle(call, held)
         finally:
             if (call := extras(scope).get(CALL)) is not None:
                 await _release(call)
@@ -43,6 +55,18 @@ class UnitOfWork(ASGIMiddleware):
             await send(message)
         if call is not None and call.opened is not None:
             await announce(call.platform, call.opened)
+
+
+@contextmanager
+def _not_begun(scope: Scope) -> Generator[None]:
+    """What fails here gets its problem detail like any other failure: Litestar takes an answer handed to us for one
+    that has gone out.
+    """
+    try:
+        yield
+    except Exception:
+        ScopeState.from_scope(scope).response_started = False
+        raise
 
 
 async def _settle(call: Call, held: list[Message]) -> None:
@@ -55,9 +79,7 @@ async def _settle(call: Call, held: list[Message]) -> None:
     if session is None or call.replayed:
         if session is not None:
             await session.rollback()
-        if lines := _opened(call):
-            async with call.platform.database.work(call.district) as alone:
-                await audit.record_all(alone, lines)
+        await _record_alone(call)
         return
     if call.idempotency_key is not None:
         start = extras(held[0])
@@ -73,9 +95,15 @@ async def _settle(call: Call, held: list[Message]) -> None:
         await follow()
 
 
+async def _record_alone(call: Call) -> None:
+    if lines := _opened(call):
+        async with call.platform.database.work(call.district) as session:
+            await audit.record_all(session, lines)
+
+
 def _opened(call: Call) -> list[audit.Line]:
     """What the audit log is told of this request: every use of a sensitive permission, whether or not the handler says
-    whose record it opened.
+    whose record it opened; but nothing twice.
     """
     if call.openings or not call.sensitive:
         return call.openings

@@ -6,6 +6,7 @@ from gongyu import platform as _platform  # its models stand on the metadata onc
 from gongyu.database.model import Base, RegistryBase
 from gongyu.host import Host, StartError, load_host
 from gongyu.host.discovery import RESERVED
+from gongyu.plugin import CONTRACT_VERSION
 
 from .shelf import CARD, Shelf
 
@@ -134,13 +135,13 @@ BROKEN = {
 UNREAD = {
     "too_new": (
         {"contract": ">=2"},
-        "它支持的契约版本是 >=2，本平台提供的是 1.0",
-        "it supports contract >=2, this platform has 1.0",
+        f"它支持的契约版本是 >=2，本平台提供的是 {CONTRACT_VERSION}",
+        f"it supports contract >=2, this platform has {CONTRACT_VERSION}",
     ),
     "no_range": (
         {"contract": "the newest"},
-        "它支持的契约版本是 the newest，本平台提供的是 1.0",
-        "it supports contract the newest, this platform has 1.0",
+        f"它支持的契约版本是 the newest，本平台提供的是 {CONTRACT_VERSION}",
+        f"it supports contract the newest, this platform has {CONTRACT_VERSION}",
     ),
     "hungry": (
         {

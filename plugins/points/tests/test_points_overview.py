@@ -1,0 +1,84 @@
+"""What points tell together with other plugins: deeds in the growth record, figures of a school."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from gongyu.access.audit_search import AuditQuery, search
+from gongyu.database.model import new_id
+from gongyu.people.models import Guardianship, Org
+
+from .test_points_http import Site, site
+
+if TYPE_CHECKING:
+    from tests.conftest import Scene
+
+__all__ = ["site"]
+
+pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
+
+
+async def test_growth_record_shows_deeds_to_whom_a_relation_opens_it_and_to_nobody_by_rank(
+    site: Site, scene: "Scene"
+) -> None:
+    pupil, (homeroom, other, *_) = scene.pupils[0][0], scene.teachers
+    parent, stranger = await site.person("guardian", scene.school), await site.person("guardian", scene.school)
+    head = await site.person("principal", scene.school)
+    async with scene.work() as session:
+        bond = {"guardian_id": parent, "student_id": pupil, "kind": "mother", "begins_on": date(2020, 9, 1)}
+        await session.execute(sa.insert(Guardianship).values(id=new_id(), **bond))
+    await scene.open_term()
+    await scene.give(pupil, points=5)
+    taken_back = await scene.give(pupil, points=20)
+    await scene.undo(taken_back.operation)
+
+    async def read(who: Any) -> tuple[int, Any]:  # noqa: ANN401 - an id
+        answer = await site.ask(who, "GET", f"/../people/{pupil}/growth-record")
+        return answer.status_code, answer.json()
+
+    seen = {who: await read(who) for who in (pupil, parent, homeroom, other, stranger, head)}
+    assert {who: status for who, (status, _) in seen.items()} == {
+        pupil: 200,
+        parent: 200,
+        homeroom: 200,
+        other: 404,
+        stranger: 404,
+        head: 404,
+    }
+    (told,) = seen[parent][1]["plugins"]
+    (section,) = told["sections"]
+    facts = [(fact["title"]["zh"], fact["dimension"], fact["by"]) for fact in section["facts"]]
+    assert (told["plugin"], facts) == ("points", [("助人为乐", "moral", "王老师")])
+    assert '"points": 5' not in str(seen[parent][1])
+    async with scene.platform.database.read(scene.state.district) as connection:
+        lines = await search(connection, AuditQuery(action="growth_record.read"), limit=10)
+    assert {(line.actor, line.ground) for line in lines} == {
+        (f"person:{pupil}", "oneself"),
+        (f"person:{parent}", "guardian"),
+        (f"person:{homeroom}", "homeroom teacher"),
+    }
+
+
+async def test_indicators_are_of_ones_own_schools(site: Site, scene: "Scene") -> None:
+    head = await site.person("principal", scene.school)
+    async with scene.work() as session:
+        elsewhere = Org(id=new_id(), name="别校", type="school", parent_id=scene.root)
+        session.add(elsewhere)
+    there = await site.person("principal", elsewhere.id)
+    await scene.open_term()
+    await scene.give(scene.pupils[0][0], points=5)
+    await scene.give(scene.pupils[1][0], points=2, teacher=1)
+
+    async def read(who: Any, query: str = "") -> Any:  # noqa: ANN401 - as above
+        answer = await site.ask(who, "GET", f"/../indicators{query}")
+        found = answer.json()
+        figures = [(one["name"], one["value"], one["of"]) for one in found.get("indicators", ())]
+        return answer.status_code, figures
+
+    mine = [("points.pupils_rewarded", 2, 6), ("points.points_earned", 7, None)]
+    assert await read(head) == await read(head, f"?school={scene.school}") == (200, mine)
+    assert await read(there) == (200, [("points.pupils_rewarded", 0, 0), ("points.points_earned", 0, None)])
+    assert await read(there, f"?school={scene.school}") == (404, [])
+    assert await read(scene.teachers[0]) == (403, [])
