@@ -29,18 +29,22 @@ class Prepared:
     def __init__(self, query: sa.Select[*tuple[Any, ...]]) -> None:
         self._query = query
         self._compiled: dict[str, tuple[str, Sequence[str]]] = {}
+        self._constants: Mapping[str, Any] = {}
 
     async def fetch(self, connection: AsyncConnection, schema: str, values: Mapping[str, Any]) -> list[asyncpg.Record]:
         sql, names = self._compiled.get(schema) or self._compile(schema)
         raw = await connection.get_raw_connection()
         driver: asyncpg.Connection[asyncpg.Record] = cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
-        return await driver.fetch(sql, *[values[name] for name in names])
+        given = {**self._constants, **values}
+        return await driver.fetch(sql, *[given[name] for name in names])
 
     def _compile(self, schema: str) -> tuple[str, Sequence[str]]:
         compiled = self._query.compile(
             dialect=_DIALECT, schema_translate_map={None: schema}, compile_kwargs={"render_postcompile": True}
         )
         sql = compiled.preparer._render_schema_translates(compiled.string, {None: schema})  # noqa: SLF001 - what the engine itself does at each execution
+        # What the query itself compares with (a role, say): a relation of the core may be part of it as it is.
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._compiled[schema] = (sql, tuple(compiled.positiontup or ()))
         return self._compiled[schema]
 

@@ -17,7 +17,7 @@ from gongyu.access.rights import verdict
 from gongyu.events.outbox import work
 from gongyu.plugin import SignedIn, Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
-from gongyu_points import audit, giving, reasons, reversing, schools, spending, statements, terms
+from gongyu_points import audit, giving, instant, reasons, reversing, schools, spending, statements, terms
 from gongyu_points.books import account_id
 from gongyu_points.schemas import (
     AwardOut,
@@ -60,8 +60,11 @@ async def _require_number(request: Request[Any, Any, Any]) -> None:
 
 async def _settings(call: Call) -> PointsSettings | None:
     """Those of the caller's school, where it has its own."""
+    if not of_schools(call.state):
+        return None
     orgs = {membership.org for membership in call.principal.memberships}
-    return await schools.settings_at(await call.session(), state=call.state, orgs=orgs)
+    async with call.platform.database.read(call.district) as connection:
+        return await schools.settings_at(connection, state=call.state, orgs=orgs)
 
 
 @get(
@@ -112,11 +115,21 @@ async def list_given(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Pa
     operation_id="points_give",
     title=Text(zh="给学生或班级发放积分", en="Give points to students or a class"),
 )
-async def give(call: Call, request: Request[Any, Any, Any], data: NewAward) -> AwardOut:
-    await _require_number(request)
-    return await giving.award(
-        await call.context(), new=data, giver=call.principal, orgs=call.orgs, settings=await _settings(call)
-    )
+async def give(call: Call, data: NewAward) -> AwardOut:
+    settings = await _settings(call)
+    if call.opened is None:  # with an `Idempotency-Key`, key and award are one unit of work
+        done = await instant.give(
+            call.platform,
+            call.state,
+            new=data,
+            giver=call.principal,
+            orgs=call.orgs,
+            settings=settings or call.settings,
+            now=call.now,
+        )
+        if done is not None:
+            return done
+    return await giving.award(await call.context(), new=data, giver=call.principal, orgs=call.orgs, settings=settings)
 
 
 @post(

@@ -20,8 +20,13 @@ from gongyu_points.calendar import today_of
 from gongyu_points.giving import MENTEES, award
 from gongyu_points.reversing import undo
 from gongyu_points.schemas import NewAward, NewRedemption, NewTerm
+from gongyu_points.shop import demo as shop
 from gongyu_points.spending import redeem
 from gongyu_points.terms import close_term, open_term
+from gongyu_points.vouchers.depositing import deposit
+from gongyu_points.vouchers.printing import fresh_codes, print_sheet
+from gongyu_points.vouchers.schemas import Batch, NewDeposit, NewSheet, VoidSheet
+from gongyu_points.vouchers.voiding import void
 
 __all__ = ["play"]
 
@@ -36,7 +41,8 @@ async def play(context: Context) -> Sequence[DemoLine]:
     chance = random.Random(_SEED)  # noqa: S311 - a story, no secret
     session, term = context.session, new_id()
     quotas = await open_term(context, new=NewTerm(term, "上学期"))
-    given, spent, taken = 0, 0, 0
+    given, spent, taken, printed, deposited = 0, 0, 0, 0, 0
+    sold: dict[UUID, shop.Played] = {}
     for teacher, school, pupils in await _classes(context):
         giver = Principal(teacher, "", (), None, "demo")
         whole = NewAward(id=new_id(), points=2, reason="tidy", students=tuple(pupils))
@@ -55,6 +61,10 @@ async def play(context: Context) -> Sequence[DemoLine]:
         await award(context, new=slip, giver=giver, orgs=None)
         await undo(context, key=new_id(), operation=slip.id, giver=teacher)
         given, taken = given + 1, taken + 1
+        paper, cashed = await _vouchers(context, giver=giver, school=school, pupils=pupils)
+        printed, deposited = printed + paper, deposited + cashed
+        if school not in sold:
+            sold[school] = await shop.play(context, school=school, clerk=teacher, pupils=pupils)
 
     @asynccontextmanager
     async def work() -> AsyncIterator[AsyncSession]:
@@ -70,8 +80,29 @@ async def play(context: Context) -> Sequence[DemoLine]:
         DemoLine(title=Text(zh="发放积分", en="awards"), figure=given),
         DemoLine(title=Text(zh="兑换", en="redemptions"), figure=spent),
         DemoLine(title=Text(zh="冲正", en="reversals"), figure=taken),
+        DemoLine(title=Text(zh="印制积分券", en="vouchers printed"), figure=printed),
+        DemoLine(title=Text(zh="存入积分券", en="vouchers deposited"), figure=deposited),
+        DemoLine(
+            title=Text(zh="书坊驿站订单", en="orders at the shops"), figure=sum(one.placed for one in sold.values())
+        ),
+        DemoLine(title=Text(zh="交付礼品", en="gifts handed out"), figure=sum(one.collected for one in sold.values())),
+        DemoLine(title=Text(zh="退货", en="gifts returned"), figure=sum(one.returned for one in sold.values())),
         DemoLine(title=Text(zh="学期结账，到期积分", en="points expired at the end of term"), figure=closed.points),
     ]
+
+
+async def _vouchers(context: Context, *, giver: Principal, school: UUID, pupils: Sequence[UUID]) -> tuple[int, int]:
+    """A sheet on paper: some are deposited, one is voided, the rest is forgotten and expires with the term."""
+    batches = (Batch(2, 6), Batch(5, 2))
+    new = NewSheet(id=new_id(), batches=batches, reason="helps_others", org=school, note="校园开放日")
+    await print_sheet(context, new=new, printer=giver, orgs=None)
+    paper = await fresh_codes(context, sheet=new.id, printer=giver.person)
+    for one, pupil in zip(paper[:4], pupils, strict=False):
+        slip = NewDeposit(new_id(), one.code)
+        await deposit(context, new=slip, code=one.code, student=pupil, actor=pupil)
+    last = VoidSheet(new_id(), (paper[-1].number,))
+    await void(context, new=last, sheet=new.id, actor=giver.person)
+    return len(paper), min(4, len(pupils))
 
 
 async def _classes(context: Context) -> list[tuple[UUID, UUID, list[UUID]]]:

@@ -25,7 +25,7 @@ class PointsRedeemed(Event, frozen=True, kw_only=True):
 
 
 class PointsReversed(Event, frozen=True, kw_only=True):
-    """`reverses` is the entry taken back, an award or a redemption."""
+    """`reverses` is the entry taken back: an award, a deposit or a redemption."""
 
     type: ClassVar[str] = "points.reversed.v1"
     title: ClassVar[Text] = Text(zh="积分已冲正", en="An entry was reversed")

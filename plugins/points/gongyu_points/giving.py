@@ -24,8 +24,9 @@ from gongyu_points.schemas import AwardOut, BalanceOut, NewAward
 from gongyu_points.settings import PointsSettings
 from gongyu_points.terms import ensure_quota
 
-__all__ = ["award", "award_for_plugin", "eligible"]
+__all__ = ["MENTEES", "award", "award_for_plugin", "eligible", "in_class"]
 
+#: The capability that says whom somebody mentors.
 MENTEES: Final = "mentor.students_of"
 
 # Built once: building it for each award took longer than the award.
@@ -239,10 +240,14 @@ async def _students(session: AsyncSession, new: NewAward, today: date) -> list[U
     if new.students:
         text = Text(zh="学生和班级只能选一种", en="name students or a class, not both")
         raise ProblemError("invalid", errors=[("/class_id", text)])
-    members = sa.select(Enrolment.person_id).where(
-        Enrolment.class_id == new.class_id, Enrolment.role == "student", holds(Enrolment, today)
+    return sorted(set((await session.scalars(in_class(new.class_id, today=today))).all()))
+
+
+def in_class(class_id: UUID, *, today: date) -> sa.Select[UUID]:
+    """The pupils of a class."""
+    return sa.select(Enrolment.person_id).where(
+        Enrolment.class_id == class_id, Enrolment.role == "student", holds(Enrolment, today)
     )
-    return sorted(set((await session.scalars(members)).all()))
 
 
 async def _ground(

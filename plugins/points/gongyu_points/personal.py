@@ -6,6 +6,7 @@ from uuid import UUID
 from gongyu.people.rights.contract import Erased, PersonPart
 from gongyu.plugin import Context, Text
 from gongyu_points.books import account_id, run
+from gongyu_points.shop import personal as shop
 
 __all__ = ["copy_of", "erase"]
 
@@ -15,10 +16,11 @@ SELECT e.at, e.kind, CASE WHEN e.debit = $1::uuid THEN -e.points ELSE e.points E
   FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
  WHERE $1::uuid IN (e.debit, e.credit) ORDER BY e.seq"""
 
+# A voucher was given when it was printed, and what goes over the counter is spent: who by is another person's.
 _GIVEN: Final = """
 SELECT e.at, e.kind, e.points, coalesce(r.zh, '') AS reason
   FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
- WHERE e.giver = $1::uuid ORDER BY e.seq"""
+ WHERE e.giver = $1::uuid AND e.kind NOT IN ('deposit', 'redeem', 'hold', 'capture', 'release') ORDER BY e.seq"""
 
 _COUNT: Final = (
     "SELECT count(*) AS n FROM {s}.points_entry WHERE giver = $1::uuid OR debit = $2::uuid OR credit = $2::uuid"
@@ -41,6 +43,7 @@ async def copy_of(context: Context, *, person: UUID) -> list[PersonPart]:
     return [
         PersonPart(name="points", title=Text(zh="积分明细", en="Points"), rows=earned, labels=_LABELS),
         PersonPart(name="points_given", title=Text(zh="发放的积分", en="Points given"), rows=given, labels=_LABELS),
+        *await shop.copy_of(context, person=person),
     ]
 
 
@@ -51,4 +54,9 @@ async def erase(context: Context, *, person: UUID) -> list[Erased]:
         zh="分录只含编号、不含姓名；删去会使他人的账目不平（会计凭证不得变造）",
         en="entries hold ids and no names; without them the accounts of others could not be proved",
     )
-    return [Erased(what=Text(zh="积分分录", en="entries of the points ledger"), rows=rows[0].n, kept=kept)]
+    sheets = await run(context.session, "SELECT count(*) AS n FROM {s}.points_sheet WHERE printer = $1::uuid", person)
+    return [
+        Erased(what=Text(zh="积分分录", en="entries of the points ledger"), rows=rows[0].n, kept=kept),
+        Erased(what=Text(zh="印制的积分券", en="sheets of vouchers"), rows=sheets[0].n, kept=kept),
+        *await shop.erase(context, person=person),
+    ]

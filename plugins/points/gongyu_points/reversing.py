@@ -56,7 +56,7 @@ async def undo(context: Context, *, key: UUID, operation: UUID, giver: UUID) -> 
 async def reverse(
     context: Context, *, new: NewReversal, entry: UUID, officer: UUID, orgs: frozenset[UUID] | None
 ) -> ReversalOut:
-    """An officer takes one entry back, an award or a redemption, and says why.
+    """An officer takes one entry back, an award, a deposit or a redemption, and says why.
 
     Args:
         context: Its session holds no other command.
@@ -68,7 +68,7 @@ async def reverse(
     Raises:
         ProblemError: As `undo`, without its time.
     """
-    rows = await run(context.session, _ENTRIES, entry, ["award", "redeem"])
+    rows = await run(context.session, _ENTRIES, entry, ["award", "deposit", "redeem"])
     found = [row for row in rows if row.id == entry]
     if not found or not await _within(context, found[0].student, orgs):
         raise ProblemError("not-found")
@@ -82,8 +82,8 @@ async def _mirror(
     context: Context, entries: Sequence[sa.Row[Any]], *, key: UUID, actor: UUID, mark: bytes, ground: str, note: str
 ) -> ReversalOut:
     first = entries[0]
-    # What comes back from a quota or a budget belongs to its own term; a returned purchase to the term that is open.
-    term = first.term_id if first.kind == "award" else await current(context.session)
+    # What goes back to a quota, a budget or a sheet belongs to its own term; a returned purchase to the open one.
+    term = first.term_id if first.kind in ("award", "deposit") else await current(context.session)
     command = Command(
         operation=key,
         fingerprint=mark,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.districts.registry import DistrictState
 from gongyu.people.models import Membership, Org
@@ -13,7 +13,9 @@ from gongyu_points.settings import PointsSettings, of_schools
 __all__ = ["is_at", "settings_at"]
 
 
-async def settings_at(session: AsyncSession, *, state: DistrictState, orgs: Collection[UUID]) -> PointsSettings | None:
+async def settings_at(
+    session: AsyncSession | AsyncConnection, *, state: DistrictState, orgs: Collection[UUID]
+) -> PointsSettings | None:
     """The settings of the first of these schools that has its own."""
     schools = of_schools(state)
     if not schools:

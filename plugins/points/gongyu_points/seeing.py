@@ -1,4 +1,6 @@
-"""Whose points one may see: one's own, one's children's, one's pupils', and by office those of one's school."""
+"""Whose points one may see: one's own, one's children's, one's pupils' (of whom a plugin may say so, too: mentees), and
+by office those of one's school.
+"""
 
 from datetime import date
 from typing import Final
@@ -8,10 +10,10 @@ import sqlalchemy as sa
 
 from gongyu.access.relations import guardian_of, holds, homeroom_teacher_of, oneself, students_in
 from gongyu.access.rights import verdict
-from gongyu.people.models import ClassGroup, Enrolment
+from gongyu.people.models import ClassGroup, Enrolment, Membership
 from gongyu.web import Call, ProblemError
 
-__all__ = ["OVERSEE", "require_class", "require_student"]
+__all__ = ["OVERSEE", "pupils_of_school", "require_class", "require_student"]
 
 OVERSEE: Final = "points.statement.oversee"
 
@@ -19,12 +21,22 @@ OVERSEE: Final = "points.statement.oversee"
 async def require_student(call: Call, student: UUID, *, today: date) -> None:
     """Whoever is not the caller's to see looks like whoever is not there."""
     by_office = verdict(call.principal, call.platform.host.permissions[OVERSEE])
-    relations = [relation(call.principal, today=today) for relation in (oneself, guardian_of, homeroom_teacher_of)] + [
-        students_in(by_office, today=today)
-    ]
+    relations = [relation(call.principal, today=today) for relation in (oneself, guardian_of, homeroom_teacher_of)]
+    relations += [one.students(call.principal.person, call.now) for one in call.platform.relations(call.state)]
+    relations.append(students_in(by_office, today=today))
     seen = sa.select(sa.or_(*(sa.literal(student, sa.Uuid()).in_(students) for students in relations)))
     if not (await (await call.db()).execute(seen)).scalar():
         raise ProblemError("not-found")
+
+
+async def pupils_of_school(call: Call, school: UUID, *, today: date) -> list[UUID]:
+    """The pupils of a school for whoever serves there; any other school looks like none."""
+    if call.verdict is None or not call.verdict.covers(school):
+        raise ProblemError("not-found")
+    pupils = sa.select(Membership.person_id).where(
+        Membership.org_id == school, Membership.role == "student", holds(Membership, today)
+    )
+    return list(set((await (await call.db()).execute(pupils)).scalars()))
 
 
 async def require_class(call: Call, class_id: UUID, *, today: date) -> None:

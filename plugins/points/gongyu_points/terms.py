@@ -30,6 +30,7 @@ from gongyu_points.books import (
 from gongyu_points.calendar import today_of
 from gongyu_points.schemas import NewBudget, NewTerm
 from gongyu_points.settings import PointsSettings
+from gongyu_points.shop.closing import anything_open, settle_open
 
 __all__ = ["Closed", "close_term", "ensure_quota", "grant_budget", "open_term"]
 
@@ -170,14 +171,15 @@ async def current(session: AsyncSession) -> UUID:
 
 _NEXT: Final = """
 SELECT id FROM {s}.points_account
- WHERE id > $2::uuid AND posted > 0 AND (kind = 'purse' OR (kind IN ('quota', 'budget', 'voucher') AND term_id = $1::uuid))
+ WHERE id > $2::uuid AND posted > 0
+   AND (kind = 'purse' OR (kind IN ('quota', 'budget', 'voucher') AND term_id = $1::uuid))
  ORDER BY id LIMIT $3::bigint"""
 
 
 async def close_term(
     work: Work, *, term: UUID, settings: PointsSettings, today: date, on_batch: Callable[[int], None] | None = None
 ) -> Closed:
-    """Expire quotas and undeposited vouchers, and of the purses what the policy says; run twice, or twice at once, it happens once.
+    """Expire quotas and vouchers nobody deposited, and of the purses what the policy says; run twice, it happens once.
 
     From the first step on nobody gives or spends in this term. A run that was cut short is finished by the next one,
     by the policy of the first.
@@ -190,18 +192,11 @@ async def close_term(
         on_batch: Told how many accounts each batch settled.
 
     Raises:
-        ProblemError: `not-found`.
+        ProblemError: `not-found`; `conflict` while a kiosk may still upload what it sold.
     """
+    while not await _begun(work, term, settings.keep_percent):
+        await settle_open(work, today=today)
     async with work() as session:
-        await run(
-            session,
-            "UPDATE {s}.points_term SET state = 'closing', keep_percent = $2::bigint "
-            "WHERE id = $1::uuid AND state = 'open'",
-            term,
-            settings.keep_percent,
-        )
-        if not await run(session, "SELECT 1 FROM {s}.points_term WHERE id = $1", term):
-            raise ProblemError("not-found")
         await ensure_accounts(session, "expired", [None], term)
         before = await _expired(session, term)
     settled, last = 0, UUID(int=0)
@@ -221,6 +216,26 @@ async def close_term(
             term,
         )
         return Closed(settled, await _expired(session, term) - before if settled else 0)
+
+
+async def _begun(work: Work, term: UUID, keep_percent: int) -> bool:
+    """Whether closing has begun. It does not while points are on hold in the shop: from then on nothing is released."""
+    async with work() as session:
+        # Whoever puts points on hold shares this row's lock until they have, so what is there now is all there will be.
+        state = "SELECT state FROM {s}.points_term WHERE id = $1::uuid FOR NO KEY UPDATE"
+        rows = await run(session, state, term)
+        if not rows:
+            raise ProblemError("not-found")
+        if rows[0].state == "open" and await anything_open(session):
+            return False
+        await run(
+            session,
+            "UPDATE {s}.points_term SET state = 'closing', keep_percent = $2::bigint "
+            "WHERE id = $1::uuid AND state = 'open'",
+            term,
+            keep_percent,
+        )
+    return True
 
 
 async def _settle(session: AsyncSession, term: UUID, chosen: Sequence[UUID], today: date) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import msgspec
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access.principal import Membership as Held
 from gongyu.access.principal import Principal
+from gongyu.access.tokens import create_token
 from gongyu.database.model import new_id
 from gongyu.districts.registry import DistrictState
 from gongyu.events.outbox import work
@@ -21,6 +23,7 @@ from gongyu.people.models import ClassGroup, Enrolment, Membership, Org, Person
 from gongyu.platform import Platform
 from gongyu.plugin import Context
 from gongyu.testing.plugin import MakeDistrict
+from gongyu.web.app import create_app
 from gongyu_points.audit import Audit, audit
 from gongyu_points.giving import award
 from gongyu_points.reversing import undo
@@ -161,3 +164,94 @@ async def scene(platform: Platform, make_district: MakeDistrict) -> Scene:
 def new_scene() -> Callable[[Platform, DistrictState], Awaitable[Scene]]:
     """People for a district that is there already."""
     return populate
+
+
+class Storefront:
+    """A school's shop over HTTP, with somebody who runs it."""
+
+    def __init__(self, scene: Scene) -> None:
+        app: Any = create_app(scene.platform)
+        self.scene = scene
+        self.clerk = self.shop = UUID(int=0)
+        self.transport = httpx.ASGITransport(app)
+        self._tokens: dict[UUID, str] = {}
+
+    async def token(self, who: UUID) -> str:
+        if who not in self._tokens:
+            async with self.scene.work() as session:
+                expires = datetime.now(UTC) + timedelta(days=1)
+                self._tokens[who] = await create_token(
+                    session, person=who, name="测试", scopes=["*"], expires_at=expires
+                )
+        return self._tokens[who]
+
+    async def ask(
+        self,
+        who: UUID | str,
+        method: str,
+        path: str,
+        body: Any = None,  # noqa: ANN401 - any JSON
+        *,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """As a person, or with a token."""
+        token = who if isinstance(who, str) else await self.token(who)
+        send: dict[str, Any] = {"json": body} if body is not None else {"content": content or b""}
+        async with httpx.AsyncClient(transport=self.transport, base_url="http://gongyu.test") as client:
+            url = f"/api/v1/{self.scene.state.district.slug}/points{path}"
+            return await client.request(
+                method, url, headers={"Authorization": f"Bearer {token}", **(headers or {})}, **send
+            )
+
+    async def person(self, role: str, org: UUID) -> UUID:
+        async with self.scene.work() as session:
+            made = Person(id=new_id(), name=role)
+            session.add(made)
+            await session.flush()
+            session.add(Membership(person_id=made.id, org_id=org, role=role, begins_on=LONG_AGO))
+        return made.id
+
+    async def open(self) -> "Storefront":
+        self.clerk = await self.person("siteAdministrator", self.scene.school)
+        shop = {"id": str(new_id()), "school": str(self.scene.school), "name": "书坊驿站", "hours": "12:00—12:40"}
+        made = await self.ask(self.clerk, "POST", "/shops", shop)
+        assert made.status_code == 201, made.text
+        self.shop = UUID(shop["id"])
+        return self
+
+    async def item(self, *, stock: int | None = 5, **values: object) -> UUID:
+        """On the shelf; `stock` None is not counted."""
+        item = {"id": str(new_id()), "kind": "good", "title": "签字笔", "price": 5, "limited": stock is not None}
+        made = await self.ask(self.clerk, "POST", f"/shops/{self.shop}/items", item | values)
+        assert made.status_code == 201, made.text
+        if stock:
+            came = {"id": str(new_id()), "kind": "delivery", "quantity": stock}
+            assert (await self.ask(self.clerk, "POST", f"/items/{item['id']}/movements", came)).status_code == 201
+        return UUID(str(item["id"]))
+
+    async def order(self, pupil: UUID, item: UUID, *, key: UUID | None = None, **values: object) -> httpx.Response:
+        return await self.ask(pupil, "POST", "/orders", {"id": str(key or new_id()), "item": str(item)} | values)
+
+    async def balance(self, pupil: UUID) -> int:
+        balance: int = (await self.ask(pupil, "GET", f"/students/{pupil}/purse")).json()["balance"]
+        return balance
+
+    async def stock(self, item: UUID) -> tuple[object, ...]:
+        """What is there, and how much of it is promised."""
+        return (await self.scene.rows("SELECT on_hand, reserved FROM {s}.points_stock WHERE item_id = :id", id=item))[0]
+
+
+@pytest.fixture
+async def store(scene: Scene) -> Storefront:
+    return await Storefront(scene).open()
+
+
+@pytest.fixture
+def new_store() -> Callable[[Scene], Awaitable[Storefront]]:
+    """A shop for people who are there already."""
+
+    async def open_(scene: Scene) -> Storefront:
+        return await Storefront(scene).open()
+
+    return open_

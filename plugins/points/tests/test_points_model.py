@@ -1,7 +1,7 @@
-"""Any history of giving, taking back, spending, returning and closing, against a model of a few dictionaries."""
+"""Any history of giving, printing, depositing, taking back, spending and closing, against a few dictionaries."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -29,6 +29,10 @@ from gongyu.web import ProblemError
 from gongyu_points.books import account_id
 from gongyu_points.reversing import reverse
 from gongyu_points.schemas import NewReversal
+from gongyu_points.vouchers.depositing import deposit
+from gongyu_points.vouchers.printing import fresh_codes, print_sheet
+from gongyu_points.vouchers.schemas import Batch, NewDeposit, NewSheet, Paper, VoidSheet
+from gongyu_points.vouchers.voiding import void
 
 if TYPE_CHECKING:
     from tests.conftest import Scene
@@ -50,6 +54,20 @@ class Deed:
 
 
 @dataclass
+class Slip:
+    """A voucher on paper; `entry` is the deposit that holds it."""
+
+    sheet: UUID
+    who: int
+    points: int
+    code: str
+    number: int
+    state: str = "open"
+    entry: UUID | None = None
+    pupil: int = -1
+
+
+@dataclass
 class World:
     """What the ledger should say."""
 
@@ -57,6 +75,7 @@ class World:
     purse: dict[int, int] = field(default_factory=dict)
     awards: list[Deed] = field(default_factory=list)
     bought: list[Deed] = field(default_factory=list)
+    paper: list[Slip] = field(default_factory=list)
     open: bool = True
 
 
@@ -80,14 +99,14 @@ class Books(RuleBasedStateMachine):
 
         return self.runner.run(whole())
 
-    def tried(self, work: Awaitable[Any], *, allowed: bool) -> bool:
+    def tried(self, work: Awaitable[Any], *, allowed: bool, kind: str = "conflict") -> bool:
         refused = None
         try:
             self.run(work)
         except ProblemError as error:
             refused = error
         assert (refused is None) == allowed, f"allowed: {allowed}, answer: {refused}"
-        assert refused is None or refused.kind == "conflict"
+        assert refused is None or refused.kind == kind
         return allowed
 
     @rule(
@@ -152,6 +171,64 @@ class Books(RuleBasedStateMachine):
                 context, new=NewReversal(new_id(), "退货"), entry=entry, officer=self.scene.teachers[2], orgs=None
             )
 
+    @rule(who=st.integers(0, 1), count=st.integers(1, 3), points=st.sampled_from((2, 5, 20)))
+    def print_vouchers(self, who: int, count: int, points: Any) -> None:  # noqa: ANN401 - a denomination
+        world, sheet = self.world, new_id()
+        new = NewSheet(id=sheet, batches=(Batch(points, count),), reason="honest")
+        allowed = world.open and world.quota[who] >= points * count
+        if self.tried(self._printed(new, who), allowed=allowed):
+            world.quota[who] -= points * count
+            paper = self.run(self._paper(sheet, who))
+            world.paper += [Slip(sheet, who, points, one.code, one.number) for one in paper]
+
+    async def _printed(self, new: NewSheet, who: int) -> None:
+        async with self.scene.work() as session:
+            printer = self.scene.principal(self.scene.teachers[who])
+            await print_sheet(self.scene.context(session), new=new, printer=printer, orgs=None)
+
+    async def _paper(self, sheet: UUID, who: int) -> Sequence[Paper]:
+        async with self.scene.work() as session:
+            return await fresh_codes(self.scene.context(session), sheet=sheet, printer=self.scene.teachers[who])
+
+    @precondition(lambda self: self.world.paper)
+    @rule(pupil=st.integers(0, 2), data=st.data())
+    def deposit(self, pupil: int, data: st.DataObject) -> None:
+        world, slip, key = self.world, data.draw(st.sampled_from(self.world.paper)), new_id()
+        allowed = world.open and slip.state == "open"
+        if self.tried(self._deposited(slip, pupil, key), allowed=allowed, kind="code-refused"):
+            slip.state, slip.entry, slip.pupil = "deposited", key, pupil
+            world.purse[pupil] += slip.points
+
+    async def _deposited(self, slip: Slip, pupil: int, key: UUID) -> None:
+        student = self.pupils[pupil]
+        async with self.scene.work() as session:
+            context, new = self.scene.with_settings(session, day_cap=10**6), NewDeposit(key, slip.code)
+            await deposit(context, new=new, code=slip.code, student=student, actor=student)
+
+    @precondition(lambda self: any(slip.state == "deposited" for slip in self.world.paper))
+    @rule(data=st.data())
+    def open_again(self, data: st.DataObject) -> None:
+        world = self.world
+        slip = data.draw(st.sampled_from([slip for slip in world.paper if slip.state == "deposited"]))
+        assert slip.entry is not None
+        if self.tried(self._returned(slip.entry), allowed=world.open and world.purse[slip.pupil] >= slip.points):
+            slip.state = "open"
+            world.purse[slip.pupil] -= slip.points
+
+    @precondition(lambda self: self.world.paper)
+    @rule(data=st.data())
+    def void(self, data: st.DataObject) -> None:
+        world, sheet = self.world, data.draw(st.sampled_from(self.world.paper)).sheet
+        left = [slip for slip in world.paper if slip.sheet == sheet and slip.state == "open"]
+        if self.tried(self._voided(sheet), allowed=world.open or not left):
+            for slip in left:
+                slip.state = "void"
+                world.quota[slip.who] += slip.points
+
+    async def _voided(self, sheet: UUID) -> None:
+        async with self.scene.work() as session:
+            await void(self.scene.context(session), new=VoidSheet(new_id()), sheet=sheet, actor=None)
+
     @rule(keep=st.sampled_from((0, 33, 50, 100)))
     def close(self, keep: int) -> None:
         self.run(self.scene.close(self.term, at_term_end="share", carry_percent=keep))
@@ -168,6 +245,9 @@ class Books(RuleBasedStateMachine):
         stored = {UUID(str(id_)): posted for id_, posted in rows}
         assert {n: stored[id_] for id_, n in accounts.items()} == self.world.quota
         assert {n: stored.get(id_, 0) for id_, n in purses.items()} == self.world.purse
+        for sheet in {slip.sheet for slip in self.world.paper}:
+            there = [slip.points for slip in self.world.paper if slip.sheet == sheet and slip.state == "open"]
+            assert stored[account_id("voucher", owner=sheet, term=self.term)] == (sum(there) if self.world.open else 0)
 
     def teardown(self) -> None:
         if hasattr(self, "term"):
@@ -194,7 +274,7 @@ def test_ledger_behaves_as_its_model(
                 Books,
                 settings=settings(
                     max_examples=25,
-                    stateful_step_count=20,
+                    stateful_step_count=25,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
                     derandomize=True,

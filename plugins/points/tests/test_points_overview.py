@@ -1,14 +1,20 @@
 """What points tell together with other plugins: deeds in the growth record, figures of a school."""
 
 from datetime import date
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from openpyxl import load_workbook
+from pypdf import PdfReader
 
 from gongyu.access.audit_search import AuditQuery, search
 from gongyu.database.model import new_id
-from gongyu.people.models import Guardianship, Org
+from gongyu.events.outbox import publish
+from gongyu.events.worker import drain
+from gongyu.people.events import TermOpened
+from gongyu.people.models import AcademicSession, Guardianship, Org
 
 from .test_points_http import Site, site
 
@@ -82,3 +88,46 @@ async def test_indicators_are_of_ones_own_schools(site: Site, scene: "Scene") ->
     assert await read(there) == (200, [("points.pupils_rewarded", 0, 0), ("points.points_earned", 0, None)])
     assert await read(there, f"?school={scene.school}") == (404, [])
     assert await read(scene.teachers[0]) == (403, [])
+
+
+async def test_books_open_with_the_term_unless_the_last_ones_are_still_open(scene: "Scene") -> None:
+    async def opens(title: str) -> None:
+        async with scene.work() as session:
+            days = {"starts_on": date(2026, 9, 1), "ends_on": date(2027, 1, 31)}
+            term = AcademicSession(id=new_id(), title=title, type="term", **days)
+            session.add(term)
+            await session.flush()
+            await publish(session, TermOpened(session=term.id), subject=term.id)
+        await drain(scene.platform, scene.state.district.slug)
+
+    await opens("秋季")
+    await opens("又一个秋季")
+    assert await scene.rows("SELECT title, state FROM {s}.points_term") == [("秋季", "open")]
+    assert await scene.rows("SELECT posted FROM {s}.points_account WHERE kind = 'quota'") == [(1000,)] * 3
+
+
+async def test_statements_and_class_views_can_be_taken_home_by_whom_they_concern(site: Site, scene: "Scene") -> None:
+    pupil, other = scene.pupils[0][:2]
+    await scene.open_term()
+    await scene.give(pupil, points=10)
+    await scene.spend(pupil, 4)
+    at = f"/students/{pupil}/statement"
+    pdf = await site.ask(pupil, "GET", f"{at}.pdf")
+    text = "".join(page.extract_text() for page in PdfReader(BytesIO(pdf.content)).pages).replace(" ", "")
+    assert [said in text for said in ("学生1-0", "武昌学校", "助人为乐", "10", "6")] == [True] * 5
+    book = load_workbook(BytesIO((await site.ask(scene.teachers[0], "GET", f"{at}.xlsx")).content))
+    rows = [row[1:] for row in book["学生1-0"].iter_rows(values_only=True)]
+    assert rows[1:] == [("奖励　助人为乐", 10, None, 10), ("兑换　签字笔", None, 4, 6)]
+    view = await site.ask(scene.teachers[0], "GET", f"/classes/{scene.classes[0]}/equity.xlsx")
+    (sheet,) = load_workbook(BytesIO(view.content)).worksheets
+    assert [row[:2] for row in sheet.iter_rows(min_row=2, values_only=True)] == [
+        ("学生1-0", 1),
+        ("学生1-1", 0),
+        ("学生1-2", 0),
+    ]
+    refused = [
+        (await site.ask(other, "GET", f"{at}.pdf")).status_code,
+        (await site.ask(scene.teachers[1], "GET", f"{at}.xlsx")).status_code,
+        (await site.ask(scene.teachers[2], "GET", f"/classes/{scene.classes[0]}/equity.xlsx")).status_code,
+    ]
+    assert refused == [404, 404, 404]

@@ -1,0 +1,1 @@
+"""Points as they come in, pushed to the screens that wait for them."""

@@ -1,0 +1,55 @@
+"""What the shop's routes share: whole numbers, and who may stand at a till."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gongyu.access.rights import verdict
+from gongyu.plugin import Text
+from gongyu.web import Call, ProblemError
+from gongyu_points.shop import duties, shops
+
+__all__ = ["BROWSE", "MANAGE", "ORDER", "SERVE", "TILL", "require_till", "require_whole"]
+
+BROWSE: Final = "points.shop.browse"
+MANAGE: Final = "points.shop.manage"
+SERVE: Final = "points.shop.serve"
+TILL: Final = "points.till.use"
+ORDER: Final = "points.order.place"
+
+_WHOLE: Final = Text(zh="应为整数", en="a whole number is expected")
+
+
+async def require_whole(request: Request[Any, Any, Any], *names: str) -> None:
+    """Litestar reads bodies leniently and would take "10" or 10.0 for ten; what is counted is not guessed."""
+    wrong: list[tuple[str, Text]] = []
+
+    def look(value: object, pointer: str) -> None:
+        if isinstance(value, dict):
+            for name, content in value.items():
+                if name in names and type(content) not in (int, type(None)):
+                    wrong.append((f"{pointer}/{name}", _WHOLE))
+                look(content, f"{pointer}/{name}")
+        elif isinstance(value, list):
+            for number, content in enumerate(value):
+                look(content, f"{pointer}/{number}")
+
+    look(await request.json(), "")
+    if wrong:
+        raise ProblemError("invalid", errors=wrong)
+
+
+async def require_till(call: Call, connection: AsyncConnection, shop: UUID) -> tuple[Any, bool]:
+    """The shop, for those who serve in it by office and those who are on duty there now; to others it is not there.
+
+    Returns:
+        Its row, and whether the caller is there by office.
+    """
+    row = await shops.require_shop(connection, call.district, shop, orgs=None)
+    by_office = verdict(call.principal, call.platform.host.permissions[SERVE])
+    office = by_office.covers(row.org_id)
+    if not office and not await duties.on_duty(connection, call.district, shop=shop, person=call.principal.person):
+        raise ProblemError("not-found")
+    return row, office

@@ -1,0 +1,301 @@
+"""Orders: points on hold and goods put aside in one step; then handed out, or everything goes back.
+
+    place ──> placed ──collect──> collected ──give_back──> returned
+                 └──cancel, expire──> cancelled, expired
+
+A sale at the till is `place` and `collect` in one unit of work.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gongyu.districts.schools import settings_at
+from gongyu.plugin import Context, Text
+from gongyu.web import ProblemError
+from gongyu_points.books import account_id, fingerprint, run
+from gongyu_points.calendar import today_of
+from gongyu_points.shop import held, seats
+from gongyu_points.shop.held import Part, hold_of, shop_of, step
+from gongyu_points.shop.items import require_item
+from gongyu_points.shop.order_lists import COLUMNS, out
+from gongyu_points.shop.schemas import NewOrder, NewSale, OrderOut
+
+__all__ = ["BATCH", "cancel", "collect", "expire", "find", "found", "give_back", "hand_out", "let_go", "place", "sell"]
+
+#: Orders that one unit of work lets go of: each locks two accounts and an item.
+BATCH: Final = 500
+
+_INSERT: Final = """
+INSERT INTO {s}.points_order (id, shop_id, item_id, title, student_id, term_id, quantity, price, points, channel, slot,
+                              placed_by, collect_by, fingerprint)
+SELECT $1::uuid, $2::uuid, i.id, i.title, $3::uuid, $4::uuid, $5::bigint, i.price, i.price * $5::bigint, $6::text,
+       i.slot, $7::uuid, $8::date, $9::bytea
+  FROM {s}.points_item AS i WHERE i.id = $10::uuid AND i.active AND i.price = $11::bigint
+ON CONFLICT (id) DO NOTHING RETURNING id"""
+
+_MOVE: Final = """
+INSERT INTO {s}.points_stock_move (id, item_id, kind, on_hand, reserved, order_id, by)
+SELECT gen_random_uuid(), o.item_id, $2::text, $3::bigint * o.quantity, $4::bigint * o.quantity, o.id, $5::uuid
+  FROM {s}.points_order AS o JOIN {s}.points_stock AS k ON k.item_id = o.item_id
+ WHERE o.id = ANY ($1::uuid[]) ORDER BY o.item_id, o.id"""
+#: What a step means for the goods: what is there, and what is promised.
+_GOODS: Final = {"reserve": (0, 1), "release": (0, -1), "sold": (-1, -1), "returned": (1, 0)}
+
+_CLOSE: Final = """
+UPDATE {s}.points_order SET state = $2::text, closed_by = $3::uuid, closed_at = now(), reason = $4::text
+ WHERE id = ANY ($1::uuid[]) AND state = $5::text RETURNING id"""
+
+_FIND: Final = COLUMNS + " WHERE o.id = ANY ($1::uuid[])"
+
+_LAPSED: Final = """
+SELECT id FROM {s}.points_order WHERE state = 'placed' AND collect_by < $1::date
+ ORDER BY collect_by, id LIMIT $2::bigint"""
+
+
+async def place(context: Context, *, new: NewOrder, student: UUID, orgs: frozenset[UUID] | None) -> OrderOut:
+    """A pupil orders at their own school's shop.
+
+    Args:
+        context: Its session holds no other command of the books.
+        new: What, and how many.
+        student: Who orders and pays.
+        orgs: Where they may.
+
+    Raises:
+        ProblemError: `conflict` when the points, the goods or the seats are not there, the limit is reached, the price
+            has changed, the shop is closed or no term is open.
+    """
+    return await _put(context, new, student=student, by=student, channel="online", orgs=orgs)
+
+
+async def sell(context: Context, *, new: NewSale, shop: UUID, by: UUID) -> OrderOut:
+    """Over the counter: ordered and handed out at once, or not at all.
+
+    Args:
+        context: As for `place`.
+        new: To whom, what, how many.
+        shop: Where; the item must be this shop's.
+        by: Who stands at the till. That they may is the caller's to say, and that the pupil is of this school.
+
+    Raises:
+        ProblemError: As `place`.
+    """
+    return await _put(context, new, student=new.student, by=by, channel="till", orgs=None, shop=shop)
+
+
+async def _put(
+    context: Context,
+    new: NewOrder | NewSale,
+    *,
+    student: UUID,
+    by: UUID,
+    channel: Literal["online", "till"],
+    orgs: frozenset[UUID] | None,
+    shop: UUID | None = None,
+) -> OrderOut:
+    session, mark = context.session, fingerprint(by, new)
+    if known := await _known(session, new.id, by, mark):
+        return known
+    item = await require_item(context, new.item, orgs=orgs)
+    if shop not in (None, item.shop_id):
+        raise ProblemError("not-found")
+    if item.state != "open" or not item.active:
+        raise ProblemError(
+            "conflict", Text(zh="书坊驿站未营业，或已下架", en="the shop is closed, or the item retired")
+        )
+    if new.points not in (None, item.price * new.quantity):
+        raise ProblemError("conflict", Text(zh="价格已变动，请重新查看", en="the price has changed; look again"))
+    term, today = await held.term_kept_open(session), today_of(context)
+    await held.accounts(session, hold=new.id, students=[student], shop=item.shop_id)
+    # The shop's account, which everybody pays into, is locked only where it is paid into now.
+    mine = [account_id("purse", owner=student), hold_of(new.id), new.item]
+    await held.lock(session, mine if channel == "online" else [*mine, shop_of(item.shop_id)])
+    wait = timedelta(days=(await settings_at(context, [item.org_id])).collect_days)
+    made = await held.tried(
+        session,
+        _INSERT,
+        new.id,
+        item.shop_id,
+        student,
+        term,
+        new.quantity,
+        channel,
+        by,
+        today + wait if channel == "online" and item.kind != "event" else None,
+        mark,
+        new.item,
+        item.price,
+    )
+    if not made:  # the same request, sent twice at once; or somebody changed the item between two lines of ours
+        if known := await _known(session, new.id, by, mark):
+            return known
+        raise ProblemError("conflict", Text(zh="价格已变动，请重新查看", en="the price has changed; look again"))
+    await _move_goods(session, [new.id], "reserve", by)
+    if item.slot is not None:
+        await seats.take(context, order=new.id, slot=item.slot, student=student, seats=new.quantity)
+    part = Part(new.id, step(new.id, "hold"), student, item.shop_id, item.price * new.quantity)
+    await held.move(session, "hold", [part], term=term, day=today, by=by, note=item.title)
+    if channel == "till":
+        await hand_out(session, [await find(session, new.id)], term=term, day=today, by=by)
+    return out(await find(session, new.id))
+
+
+async def _known(session: AsyncSession, order: UUID, by: UUID, mark: bytes) -> OrderOut | None:
+    """The order with this key, if there is one and it is the same request by the same person."""
+    rows = await run(session, _FIND, [order])
+    if not rows:
+        return None
+    if rows[0].placed_by != by:
+        raise ProblemError("not-found")
+    if rows[0].fingerprint != mark:
+        raise ProblemError("idempotency-mismatch")
+    return out(rows[0])
+
+
+async def collect(context: Context, *, order: UUID, by: UUID) -> OrderOut:
+    """Hand an order out: the points on hold become the shop's.
+
+    Raises:
+        ProblemError: `conflict` when it is not waiting to be collected.
+    """
+    session, row = context.session, await find(context.session, order)
+    term = await held.term_kept_open(session)
+    await held.lock(session, [hold_of(order), shop_of(row.shop_id), row.item_id])
+    if not await hand_out(session, [row], term=term, day=today_of(context), by=by):
+        raise _not_so(await find(session, order))
+    return out(await find(session, order))
+
+
+async def hand_out(session: AsyncSession, rows: Sequence[Any], *, term: UUID, day: date, by: UUID | None) -> int:
+    """Of these orders, hand out those that wait for it; their accounts and items are locked."""
+    mine = await _close(session, rows, "collected", by=by)
+    if mine:
+        await _move_goods(session, [row.id for row in mine], "sold", by)
+        parts = [Part(row.id, step(row.id, "capture"), row.student_id, row.shop_id, row.points) for row in mine]
+        await held.move(session, "capture", parts, term=term, day=day, by=by, note=_note(mine))
+    return len(mine)
+
+
+async def cancel(context: Context, *, order: UUID, by: UUID, reason: str = "") -> OrderOut:
+    """Give an order up: the points go back to the purse, the goods to the shelf, the seats to their plugin.
+
+    Raises:
+        ProblemError: `conflict` when it is not waiting to be collected.
+    """
+    row = await find(context.session, order)
+    if not await _release(context, [row], "cancelled", by=by, reason=reason):
+        raise _not_so(await find(context.session, order))
+    return out(await find(context.session, order))
+
+
+async def _release(
+    context: Context, rows: Sequence[Any], state: Literal["cancelled", "expired"], *, by: UUID | None, reason: str
+) -> int:
+    """Of these orders, let go of those that wait to be collected."""
+    session = context.session
+    done = await let_go(session, rows, state, by=by, reason=reason, day=today_of(context))
+    for row in done:
+        if row.slot is not None:
+            await seats.give_back(context, order=row.id, slot=row.slot)
+    return len(done)
+
+
+async def let_go(
+    session: AsyncSession, rows: Sequence[Any], state: str, *, by: UUID | None, reason: str, day: date
+) -> list[Any]:
+    """The same without seats of another plugin: who calls it sees to those."""
+    term = await held.term_kept_open(session)
+    ids = {one for row in rows for one in (hold_of(row.id), account_id("purse", owner=row.student_id), row.item_id)}
+    await held.lock(session, ids)
+    mine = await _close(session, rows, state, by=by, reason=reason)
+    if mine:
+        await _move_goods(session, [row.id for row in mine], "release", by)
+        parts = [Part(row.id, step(row.id, "release"), row.student_id, row.shop_id, row.points) for row in mine]
+        await held.move(session, "release", parts, term=term, day=day, by=by, note=reason)
+    return mine
+
+
+async def give_back(context: Context, *, order: UUID, by: UUID, reason: str) -> OrderOut:
+    """A gift comes back: the capture is mirrored, the points go on to the purse and the goods to the shelf. Once.
+
+    Raises:
+        ProblemError: `conflict` when it was not handed out, or came back before.
+    """
+    session, row = context.session, await find(context.session, order)
+    term, today, subject = await held.term_kept_open(session), today_of(context), row.lease_id or order
+    purse = account_id("purse", owner=row.student_id)
+    await held.lock(session, [hold_of(subject), shop_of(row.shop_id), purse, row.item_id])
+    if not await _close(session, [row], "returned", by=by, reason=reason, was="collected"):
+        raise _not_so(await find(session, order))
+    await _move_goods(session, [order], "returned", by)
+    if row.slot is not None:
+        await seats.give_back(context, order=order, slot=row.slot)
+    back = Part(
+        subject, step(order, "return"), row.student_id, row.shop_id, row.points, reverses=step(order, "capture")
+    )
+    await held.move(session, "reverse", [back], term=term, day=today, by=by, note=reason)
+    rest = Part(subject, step(order, "refund"), row.student_id, row.shop_id, row.points)
+    await held.move(session, "release", [rest], term=term, day=today, by=by, note=reason)
+    return out(await find(session, order))
+
+
+async def expire(context: Context) -> int:
+    """The daily job: what nobody came for goes back. What is left over of a great many waits for the next day."""
+    rows = await run(context.session, _LAPSED, today_of(context), BATCH)
+    lapsed = await found(context.session, [row.id for row in rows])
+    return (
+        await _release(context, lapsed, "expired", by=None, reason="未按时领取 not collected in time") if lapsed else 0
+    )
+
+
+async def find(session: AsyncSession, order: UUID) -> Any:  # noqa: ANN401 - a row
+    """An order.
+
+    Raises:
+        ProblemError: `not-found`.
+    """
+    if not (rows := await found(session, [order])):
+        raise ProblemError("not-found")
+    return rows[0]
+
+
+async def found(session: AsyncSession, orders: Sequence[UUID]) -> list[Any]:
+    return list(await run(session, _FIND, list(orders)))
+
+
+async def _close(
+    session: AsyncSession, rows: Sequence[Any], state: str, *, by: UUID | None, reason: str = "", was: str = "placed"
+) -> list[Any]:
+    """Compare and swap: those of them that were in the state the writer saw."""
+    changed = await run(session, _CLOSE, [row.id for row in rows], state, by, reason, was)
+    ids = {row.id for row in changed}
+    return [row for row in rows if row.id in ids]
+
+
+async def _move_goods(session: AsyncSession, orders: Sequence[UUID], kind: str, by: UUID | None) -> None:
+    """Nothing to do for what is not counted."""
+    there, promised = _GOODS[kind]
+    await held.tried(session, _MOVE, list(orders), kind, there, promised, by)
+
+
+def _note(rows: Sequence[Any]) -> str:
+    return str(rows[0].title) if len(rows) == 1 else ""
+
+
+_STATE_WORDS: Final = {
+    "placed": Text(zh="还没有领取", en="it has not been collected"),
+    "collected": Text(zh="已经领取", en="it has been collected already"),
+    "cancelled": Text(zh="已经取消", en="it has been cancelled"),
+    "expired": Text(zh="已经过期", en="it has expired"),
+    "returned": Text(zh="已经退货", en="it has been returned already"),
+}
+
+
+def _not_so(row: Any) -> ProblemError:  # noqa: ANN401 - a row
+    return ProblemError(
+        "conflict", Text(zh="订单{state}", en="the order: {state}").format(state=_STATE_WORDS[row.state])
+    )

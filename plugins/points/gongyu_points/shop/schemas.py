@@ -1,0 +1,228 @@
+"""The shop on the wire."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from gongyu_points.schemas import Key
+
+__all__ = [
+    "CountOut",
+    "Dismissal",
+    "DutyOut",
+    "Ended",
+    "ItemChange",
+    "ItemOut",
+    "MoveOut",
+    "NewCount",
+    "NewDuty",
+    "NewItem",
+    "NewMove",
+    "NewOrder",
+    "NewSale",
+    "NewShop",
+    "OrderOut",
+    "PictureOut",
+    "ShopChange",
+    "ShopOut",
+]
+
+Title = Annotated[str, Meta(min_length=1, max_length=60, examples=["签字笔"])]
+Description = Annotated[str, Meta(max_length=500)]
+Hours = Annotated[str, Meta(max_length=200, examples=["周一至周五 12:00—12:40"])]
+Price = Annotated[int, Meta(ge=1, le=10_000, examples=[5])]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Quantity = Annotated[int, Meta(ge=1, le=20, examples=[1])]
+Reason = Annotated[str, Meta(min_length=2, max_length=200, examples=["质量问题"])]
+Version = Annotated[int, Meta(ge=1, description="Of what was read; a change meanwhile is a 412.")]
+
+
+class NewShop(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A school's shop."""
+
+    id: Key
+    school: UUID
+    name: Annotated[str, Meta(min_length=1, max_length=60, examples=["书坊驿站"])]
+    hours: Hours = ""
+
+
+class ShopChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A shop as it shall be; nothing is sold in one that is closed."""
+
+    version: Version
+    name: Annotated[str, Meta(min_length=1, max_length=60, examples=["书坊驿站"])]
+    hours: Hours = ""
+    state: Literal["open", "closed"] = "open"
+
+
+class ShopOut(Struct, frozen=True):
+    id: UUID
+    school: UUID
+    name: str
+    hours: str
+    state: str
+    version: int
+
+
+class NewItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something for points. Whether its stock is counted stays as it is first said."""
+
+    id: Key
+    kind: Literal["good", "privilege", "event"]
+    title: Title
+    description: Description = ""
+    price: Price
+    term_limit: Limit | None = None
+    limited: bool = True
+    """Stock is counted; for an event, its seats. A privilege such as choosing a song needs none."""
+    slot: UUID | None = None
+    """The seats of this event are another plugin's, under this id; `limited` is then false."""
+
+
+class ItemChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An item as it shall be; orders that are placed keep their price."""
+
+    version: Version
+    title: Title
+    description: Description = ""
+    price: Price
+    term_limit: Limit | None = None
+    active: bool = True
+
+
+class ItemOut(Struct, frozen=True):
+    """An item; `left` is what can still be ordered, null where stock is not counted."""
+
+    id: UUID
+    shop: UUID
+    kind: str
+    title: str
+    description: str
+    price: int
+    term_limit: int | None
+    limited: bool
+    slot: UUID | None
+    active: bool
+    left: int | None
+    picture: str | None
+    """The picture's digest: it changes with the picture."""
+    version: int
+
+
+class PictureOut(Struct, frozen=True):
+    """What the picture is now; it also stands in the item."""
+
+    digest: str
+
+
+class NewMove(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Goods came, or were lost."""
+
+    id: Key
+    kind: Literal["delivery", "loss"]
+    quantity: Annotated[int, Meta(ge=1, le=100_000, examples=[50])]
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class NewCount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody counted what is there, also what is promised to orders."""
+
+    id: Key
+    counted: Annotated[int, Meta(ge=0, le=1_000_000, examples=[48])]
+    reason: Reason
+
+
+class CountOut(Struct, frozen=True):
+    id: UUID
+    item: UUID
+    counted: int
+    expected: int
+    difference: int
+    reason: str
+    by: UUID
+    at: datetime
+
+
+class MoveOut(Struct, frozen=True):
+    """A movement of stock: what came or went, and what was promised or no longer is."""
+
+    id: UUID
+    kind: str
+    on_hand: int
+    reserved: int
+    order: UUID | None
+    reason: str
+    by: UUID | None
+    at: datetime
+
+
+class NewOrder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A pupil orders; the points are put on hold and the goods aside."""
+
+    id: Key
+    item: UUID
+    quantity: Quantity = 1
+    points: Annotated[int, Meta(ge=1)] | None = None
+    """What the pupil was shown; if the price has changed meanwhile, nothing happens."""
+
+
+class NewSale(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sold over the counter: ordered and handed out at once."""
+
+    id: Key
+    student: UUID
+    item: UUID
+    quantity: Quantity = 1
+    points: Annotated[int, Meta(ge=1)] | None = None
+
+
+class OrderOut(Struct, frozen=True):
+    """An order with the price of the day. `state`: placed, collected, cancelled, expired or returned."""
+
+    id: UUID
+    shop: UUID
+    item: UUID
+    title: str
+    student: UUID
+    name: str
+    quantity: int
+    price: int
+    points: int
+    channel: str
+    state: str
+    placed_at: datetime
+    collect_by: date | None
+    closed_at: datetime | None
+    reason: str
+
+
+class Dismissal(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an order is cancelled or returned."""
+
+    reason: Reason
+
+
+class NewDuty(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody of the school serves in the shop for a while."""
+
+    id: Key
+    person: UUID
+    begins_at: datetime
+    ends_at: datetime
+
+
+class DutyOut(Struct, frozen=True):
+    id: UUID
+    shop: UUID
+    person: UUID
+    name: str
+    begins_at: datetime
+    ends_at: datetime
+
+
+class Ended(Struct, frozen=True):
+    """What is over now."""
+
+    id: UUID

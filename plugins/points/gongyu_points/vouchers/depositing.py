@@ -1,0 +1,166 @@
+"""Depositing: a code becomes points in a student's purse, once.
+
+A stranger who tries codes learns nothing from the answer: unknown, spent, void and expired are one text, one status and
+one query that finds nothing. That a code cannot be one at all (its check symbol is wrong) is told apart, since anybody
+can work that out at home; it costs no try, and most wrong codes are slips of the finger.
+"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from gongyu.access import attempts
+from gongyu.access.relations import holds
+from gongyu.people.models import Membership
+from gongyu.platform import Platform
+from gongyu.plugin import Context, District
+from gongyu.text import Text
+from gongyu.web import ProblemError
+from gongyu_points.books import Command, Line, account_id, ensure_accounts, fingerprint, post, run
+from gongyu_points.calendar import today_of
+from gongyu_points.events import PointsAwarded
+from gongyu_points.settings import PointsSettings
+from gongyu_points.vouchers import codes
+from gongyu_points.vouchers.printing import code_hash
+from gongyu_points.vouchers.schemas import DepositOut, NewDeposit
+
+__all__ = ["begin_try", "deposit", "read_code", "schools_of"]
+
+_LIMITS: Final = attempts.Limits(pair=10, name=30)
+
+# Whoever waited for the row finds it taken: then it is not found.
+_FIND: Final = """
+SELECT v.id, v.points, s.account, s.term_id, s.reason_id, s.note, s.printer FROM {s}.points_voucher AS v
+  JOIN {s}.points_sheet AS s ON s.id = v.sheet_id JOIN {s}.points_term AS t ON t.id = s.term_id
+ WHERE v.hash = $1::bytea AND v.entry_id IS NULL AND s.expires_on >= $2::date AND t.state = 'open'
+   FOR UPDATE OF v"""
+
+_DONE: Final = """
+SELECT e.fingerprint, e.points, p.owner_id AS student, p.posted AS balance, r.code AS reason
+  FROM {s}.points_entry AS e JOIN {s}.points_account AS p ON p.id = e.credit
+  LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id WHERE e.id = $1"""
+
+
+def read_code(typed: str) -> str:
+    """The code, or what is wrong with the typing.
+
+    Raises:
+        ProblemError: `invalid`.
+    """
+    code = codes.read(typed)
+    if code is None:
+        text = Text(
+            zh="有字符输错了，请对照积分券重新输入", en="mistyped: compare it with the voucher and type it again"
+        )
+        raise ProblemError("invalid", errors=[("/code", text)])
+    return code
+
+
+async def begin_try(
+    platform: Platform, district: District, *, person: UUID, address: str, now: datetime
+) -> attempts.Attempt:
+    """Count a try of one person at one address before it is made; it stays a failed one unless the deposit commits.
+
+    Before the unit of work begins: a request that holds one connection and waits for another stops the pool.
+
+    Raises:
+        ProblemError: `rate-limited`; nothing is tried then.
+    """
+    try:
+        return await attempts.begin(
+            platform.database,
+            district,
+            keys=platform.keys,
+            name=f"voucher {person}",
+            address=address,
+            now=now,
+            limits=_LIMITS,
+        )
+    except attempts.TooManyAttemptsError as error:
+        headers = {"retry-after": str(max(1, round(error.retry_after.total_seconds())))}
+        raise ProblemError("rate-limited", headers=headers) from error
+
+
+async def deposit(
+    context: Context, *, new: NewDeposit, code: str, student: UUID, actor: UUID, settings: PointsSettings | None = None
+) -> DepositOut:
+    """Put a voucher's points into a purse; sent again with the same key, the answer is the same.
+
+    Args:
+        context: Its session holds no other command of the books.
+        new: The key.
+        code: As `read_code` gives it.
+        student: Whose purse.
+        actor: Who holds the paper: the student, or whoever is at the till. The giver of the points is who printed it.
+        settings: Of the student's school, where it has its own.
+
+    Raises:
+        ProblemError: `code-refused` for a code that opens nothing, whatever the reason; `conflict` when the student may
+            earn no more today.
+    """
+    session, settings, today = context.session, settings or context.settings, today_of(context)
+    hashed = code_hash(context, code)
+    mark = fingerprint(actor, [student, hashed.hex()])
+    if done := await _done(context, new.id, mark):
+        return done
+    found = await run(session, _FIND, hashed, today)
+    if not found:
+        if done := await _done(context, new.id, mark):  # the same request was ahead of us by a moment
+            return done
+        text = Text(
+            zh="积分券无效：请核对，或询问发券的老师",
+            en="this voucher is not valid; check it, or ask the teacher it came from",
+        )
+        raise ProblemError("code-refused", text)
+    voucher = found[0]
+    await ensure_accounts(session, "purse", [student], None)
+    command = Command(
+        operation=new.id,
+        fingerprint=mark,
+        kind="deposit",
+        debit_kind="voucher",
+        credit_kind="purse",
+        term=voucher.term_id,
+        day=today,
+        giver=voucher.printer,
+        reason=voucher.reason_id,
+        ground="voucher",
+        note=voucher.note,
+        day_cap=settings.day_cap,
+    )
+    purse = account_id("purse", owner=student)
+    told = PointsAwarded(entry=new.id, operation=new.id, student=student)
+    line = Line(
+        id=new.id,
+        debit=voucher.account,
+        credit=purse,
+        points=voucher.points,
+        voucher=voucher.id,
+        event=told,
+        subject=student,
+    )
+    await post(session, command, [line])
+    done = await _done(context, new.id, mark)
+    if done is None:  # cannot be: it was written a moment ago
+        raise ProblemError("not-found")
+    return done
+
+
+async def _done(context: Context, key: UUID, mark: bytes) -> DepositOut | None:
+    rows = await run(context.session, _DONE, key)
+    if not rows:
+        return None
+    row = rows[0]
+    if row.fingerprint != mark:
+        raise ProblemError("idempotency-mismatch")
+    return DepositOut(key, row.student, row.points, row.reason, row.balance)
+
+
+async def schools_of(context: Context, student: UUID) -> frozenset[UUID]:
+    """Where they are a student today."""
+    at = sa.select(Membership.org_id).where(
+        Membership.person_id == student, Membership.role == "student", holds(Membership, today_of(context))
+    )
+    return frozenset((await context.session.scalars(at)).all())
