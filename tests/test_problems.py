@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from gongyu.access.tokens import create_token
+from gongyu.database.model import new_id
 from gongyu.people.models import Membership, Org, Person
 from gongyu.platform import Platform
 from gongyu.testing.plugin import MakeDistrict
@@ -72,6 +73,18 @@ async def test_each_refusal_has_a_type_of_its_own(platform: Platform, make_distr
             ("/body", "wrong type: text (length 1 – 10000) is expected, found 5"),
             ("/colour", "there is no such field"),
         ]
+
+
+async def test_a_body_is_read_as_it_is(platform: Platform, make_district: MakeDistrict) -> None:
+    """Numbers, truths and texts are not made of each other; Litestar by itself would take all of these."""
+    await make_district("ezhou", "[plugins.mentor]")
+    headers = {"Authorization": f"Bearer {await _token(platform, 'principal')}", "Accept-Language": "en"}
+    transport = httpx.ASGITransport(cast("Any", create_app(platform)))
+    body = {"school": str(new_id()), "title": "秋季双选", "soft_cap": "5", "list_length": "many", "term": 7}
+    async with httpx.AsyncClient(transport=transport, base_url="http://gongyu.example") as client:
+        answer = await client.post("/api/v1/ezhou/mentor/rounds", headers=headers, json=body)
+    assert answer.status_code == 422
+    assert {one["pointer"] for one in answer.json()["errors"]} == {"/soft_cap", "/list_length", "/term"}
 
 
 @pytest.mark.parametrize(("asked", "title"), [("en", "Sign in first"), ("zh-CN", "请先登录"), ("fr", "请先登录")])

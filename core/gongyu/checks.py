@@ -16,6 +16,8 @@ from gongyu.districts.registry import DistrictState
 from gongyu.events.admin import backlogs
 from gongyu.events.jobs import list_jobs
 from gongyu.events.models import PluginFailureRow
+from gongyu.people.rights.periods import today_in
+from gongyu.people.rights.reminders import waiting
 from gongyu.platform import Platform
 from gongyu.text import Text
 
@@ -165,6 +167,18 @@ async def _district(platform: Platform, state: DistrictState) -> AsyncGenerator[
                 ),
                 Text(zh="把日志交给插件作者", en="give the log to the plugin's author"),
             )
+        requests = await waiting(connection, today=today_in(state.district, now))
+        yield _check(
+            f"{slug} requests",
+            "error" if requests.overdue else "warning" if requests.due_soon else "ok",
+            Text(zh="七天内到期 {due_soon}，逾期 {overdue}", en="{due_soon} due within a week, {overdue} late").format(
+                **requests._asdict()
+            ),
+            Text(
+                zh="请负责人答复（GET /api/v1/{s}/people/requests）；法定期限不能延长",
+                en="have them answered (GET /api/v1/{s}/people/requests); the law sets the time",
+            ).format(s=slug),
+        )
         for line in await backlogs(connection):
             late = now - line.oldest > _LATE
             yield _check(

@@ -166,7 +166,7 @@ def assemble(config: Config, *, host: Host | None = None, raise_hook_errors: boo
     server = embedded.start(config.data) if config.database_url is None else None
     database = Database(server.url if server else config.database_url or "")
     dispatcher = Dispatcher(host.manager, None if raise_hook_errors else _Failures(database))
-    return Platform(config, database, host, Registry(database, host), Signals(database), dispatcher, keys, server)
+    return Platform(config, database, host, Registry(database, host, keys), Signals(database), dispatcher, keys, server)
 
 
 @asynccontextmanager
@@ -177,7 +177,7 @@ async def opened(platform: Platform) -> AsyncGenerator[Platform]:
         DatabaseUnfitError: No answer, too old, or written by a newer Gongyu.
     """
     try:
-        await _prepare(platform.database)
+        await _prepare(platform.database, platform.keys)
         await platform.registry.load()
         yield platform
     finally:
@@ -195,7 +195,7 @@ async def open_platform(
         yield platform
 
 
-async def _prepare(database: Database) -> None:
+async def _prepare(database: Database, keys: KeyRing) -> None:
     try:
         await database.prepare()
         history = migrations.registry_history()
@@ -213,7 +213,7 @@ async def _prepare(database: Database) -> None:
                 ).format(at=at)
             )
         await migrations.make_schema(database, REGISTRY_SCHEMA)
-        await migrations.upgrade_schema(database, REGISTRY_SCHEMA, 0, [history])
+        await migrations.upgrade_schema(database, REGISTRY_SCHEMA, 0, [history], keys=keys)
     except (OSError, asyncpg.PostgresError, sa.exc.OperationalError) as error:
         raise DatabaseUnfitError(
             Text(zh="连接不上数据库：{error}", en="the database does not answer: {error}").format(error=error)

@@ -96,12 +96,15 @@ class Permission:
         roles: OneRoster 1.2 role names that have it by default, within the org of their membership: a
             `districtAdministrator` everywhere, a `principal` in their school, a `teacher` in their classes' school.
         sensitive: Each use is written to the audit log with its ground (promise 4).
+        approval: Each use needs, besides, the approval of somebody responsible, asked for with a reason and given for a
+            time: for exports in bulk, searches across schools, records outside one's own classes (未网条例 36).
     """
 
     name: str
     title: Text
     roles: tuple[str, ...] = ()
     sensitive: bool = False
+    approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit, sessions
-from gongyu.access.models import Account
-from gongyu.access.passwords import Passwords, shortcomings
+from gongyu.access.models import Account, FormerPassword
+from gongyu.access.passwords import Passwords, remembered, shortcomings
 from gongyu.access.rules import AccessRules
 from gongyu.people.models import Person
 from gongyu.text import Text
@@ -156,13 +156,37 @@ async def set_password(
     reasons = shortcomings(rules.password_policy, password, about=[account.username, account.name])
     if account.password is not None and await passwords.matches(account.password, password):
         reasons.append(Text(zh="与原密码相同", en="it is the old password"))
+    most = remembered(rules.password_policy)
+    for former in await _former(session, person, most - 1):
+        if await passwords.matches(former, password):
+            reasons.append(
+                Text(zh="不能与最近 {n} 个密码相同", en="it is one of the last {n} passwords").format(n=most)
+            )
     if reasons:
         raise AccountError(reasons)
     hashed = await passwords.hash(password)
+    await _remember(session, person, account.password, most - 1, now)
     values = {"password": hashed, "password_since": now, "must_change": must_change}
     await session.execute(sa.update(Account).where(Account.person_id == person).values(values))
     await sessions.end_all(session, person=person)
     await audit.record(session, action="account.password_set", actor=by, subject=f"person:{person}")
+
+
+async def _former(session: AsyncSession, person: UUID, most: int) -> Sequence[str]:
+    latest = sa.select(FormerPassword.password).where(FormerPassword.person_id == person)
+    latest = latest.order_by(FormerPassword.replaced_at.desc(), FormerPassword.id.desc()).limit(most)
+    return (await session.execute(latest)).scalars().all()
+
+
+async def _remember(session: AsyncSession, person: UUID, password: str | None, most: int, now: datetime) -> None:
+    """No more of them than the policy asks for, and none where it asks for none."""
+    if password is not None and most:
+        row = sa.insert(FormerPassword).values(person_id=person, password=password, replaced_at=now)
+        await session.execute(row)
+    of_theirs = FormerPassword.person_id == person
+    kept = sa.select(FormerPassword.id).where(of_theirs)
+    kept = kept.order_by(FormerPassword.replaced_at.desc(), FormerPassword.id.desc()).limit(most)
+    await session.execute(sa.delete(FormerPassword).where(of_theirs, FormerPassword.id.not_in(kept)))
 
 
 async def _switch(session: AsyncSession, person: UUID, state: str) -> bool:

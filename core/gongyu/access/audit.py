@@ -258,8 +258,7 @@ async def prune(database: Database, district: District, *, older_than: timedelta
     """
     if older_than < SHORTEST_RETENTION:
         raise ValueError(f"audit lines are kept at least {SHORTEST_RETENTION.days} days (网络安全法 art. 21)")
-    bound = database.owner.execution_options(schema_translate_map={None: district.schema})
-    async with AsyncSession(bind=bound, info={"district": district}) as session, session.begin():
+    async with database.work_as_owner(district) as session:
         await session.execute(sa.text("SELECT pg_advisory_xact_lock(7093, :number)"), {"number": district.number})
         young = sa.select(sa.func.min(AuditLine.seq)).where(AuditLine.at >= datetime.now(UTC) - older_than)
         keep = (await session.execute(young)).scalar()

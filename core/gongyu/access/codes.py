@@ -22,6 +22,8 @@ from gongyu.access.passwords import Passwords
 from gongyu.access.relations import holds
 from gongyu.access.rules import AccessRules
 from gongyu.database.model import new_id
+from gongyu.events import outbox
+from gongyu.people.events import GuardianLinked
 from gongyu.people.models import Guardianship, Membership, Person
 from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.plugin import District
@@ -236,6 +238,7 @@ async def bind_guardian(
     priority = (await session.execute(others)).scalar_one() + 1
     await session.execute(sa.insert(Guardianship).values(bond | {"id": new_id(), "priority": priority}))
     await _join_school(session, person, student, today)
+    await outbox.publish(session, GuardianLinked(guardian=person, student=student), subject=student)
     details = {"guardian": str(person), "kind": kind}
     await audit.record(
         session, action="guardian.bound", actor=f"person:{person}", subject=f"person:{student}", details=details

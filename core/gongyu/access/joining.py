@@ -12,6 +12,7 @@ from gongyu.access.authenticate import changed
 from gongyu.access.passwords import Passwords
 from gongyu.access.rules import AccessRules
 from gongyu.access.sign_in import Visitor, day_of
+from gongyu.events import outbox
 from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.platform import Platform
 from gongyu.plugin import District
@@ -99,7 +100,7 @@ async def _try(
         now=now,
     )
     try:
-        async with platform.database.work(district) as session:
+        async with outbox.work(platform, district) as session:
             yield session
             await attempts.succeeded(session, attempt)
     except codes.CodeError:

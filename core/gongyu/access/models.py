@@ -8,14 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gongyu.database.model import Base, new_id
+from gongyu.database.model import Base, new_id, sealed_column
 
 __all__ = [
     "AccessCode",
     "Account",
     "ApiToken",
+    "Approval",
     "AuditLine",
     "ExternalIdentity",
+    "FormerPassword",
     "RecoveryCode",
     "SignInAttempt",
     "WebSession",
@@ -44,6 +46,17 @@ class Account(Base):
     language: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     last_sign_in_at: Mapped[datetime | None]
+
+
+class FormerPassword(Base):
+    """A hash that was in force before, kept only where the district's policy forbids to take a password again."""
+
+    __tablename__ = "former_password"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.person_id", ondelete="CASCADE"), index=True)
+    password: Mapped[str]
+    replaced_at: Mapped[datetime]
 
 
 class RecoveryCode(Base):
@@ -142,6 +155,28 @@ class ApiToken(Base):
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class Approval(Base):
+    """What somebody asked to be allowed for a time, why, and who answered for it. The reason may name anybody."""
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('open', 'granted', 'refused')", name="state"),
+        sa.CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided"),
+        sa.CheckConstraint("decided_by <> asked_by", name="two_people"),
+        sa.Index("ix_approval_asked_by", "asked_by", "permission", "until"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    permission: Mapped[str]
+    asked_by: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id", ondelete="CASCADE"))
+    reason: Mapped[bytes] = sealed_column()
+    asked_at: Mapped[datetime]
+    until: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default="open")
+    decided_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("person.id", ondelete="SET NULL"), index=True)
+    decided_at: Mapped[datetime | None]
 
 
 class AuditLine(Base):

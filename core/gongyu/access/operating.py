@@ -14,9 +14,11 @@ from gongyu.access.keys import KeyRing
 from gongyu.access.models import Account
 from gongyu.access.relations import holds
 from gongyu.access.rules import AccessRules
+from gongyu.access.sealing import Seals
 from gongyu.access.sign_in import day_of
 from gongyu.database.model import new_id
 from gongyu.people.models import ClassGroup, Membership, Org, Person
+from gongyu.people.private import stored_id
 from gongyu.plugin import District
 from gongyu.text import Text
 
@@ -60,13 +62,19 @@ class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
     last_sign_in_at: datetime | None
 
 
-async def find_person(session: AsyncSession, said: str) -> UUID:
+async def find_person(session: AsyncSession, said: str, *, keys: KeyRing) -> UUID:
     """A person by id, user name, the roster's `sourcedId`, or an identifier of the school's.
 
     Raises:
         NotFoundError: Nobody, or several.
     """
-    ways = [Account.username == accounts.folded(said), Person.sourced_id == said, Person.identifier == said]
+    district: District = session.info["district"]
+    seals = Seals(keys, district.slug)
+    ways = [
+        Account.username == accounts.folded(said),
+        Person.sourced_id == stored_id(seals, said),
+        Person.identifier_hash == seals.hashed(said, purpose="identifier"),
+    ]
     if (id_ := _uuid(said)) is not None:
         ways.insert(0, Person.id == id_)
     found = sa.select(Person.id, Person.name).outerjoin(Account, Account.person_id == Person.id).where(sa.or_(*ways))

@@ -1,6 +1,10 @@
-"""A new password for somebody who is signed in: the old one is asked for, or a browser left open would be enough."""
+"""A new password for somebody who is signed in: the old one is asked for, or a browser left open would be enough.
+
+So is it for changing the second factor (OWASP ASVS 5.0 7.5.1).
+"""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,16 +19,64 @@ from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["WrongPasswordError", "change_password"]
+__all__ = ["WrongPasswordError", "change_password", "prove"]
 
 
 class WrongPasswordError(Exception):
-    """The old password is another."""
+    """The password, or the code, is another; `field` is where it was typed."""
 
-    text = Text(zh="原密码不对", en="the old password is another")
-
-    def __init__(self) -> None:
+    def __init__(self, field: Literal["old", "password", "code"] = "old") -> None:
+        self.field = field
+        self.text = (
+            Text(zh="验证码不对", en="the code is another")
+            if field == "code"
+            else Text(zh="密码不对", en="the password is another")
+        )
         super().__init__(self.text.en)
+
+
+async def prove(
+    platform: Platform,
+    district: District,
+    visitor: Visitor,
+    *,
+    passwords: Passwords,
+    person: UUID,
+    password: str,
+    field: Literal["old", "password"],
+    now: datetime,
+) -> tuple[attempts.Attempt, str]:
+    """That whoever is signed in knows the password.
+
+    Returns:
+        The try, to be marked as succeeded, and the hash it was checked against.
+
+    Raises:
+        WrongPasswordError: It is wrong, or there is none.
+        TooManyAttemptsError: Too often wrong.
+    """
+    attempt = await attempts.begin(
+        platform.database,
+        district,
+        keys=platform.keys,
+        name=f"own password {person}",
+        address=visitor.address,
+        now=now,
+        limits=attempts.SECOND_FACTOR,
+    )
+    async with platform.database.read(district) as connection:
+        kept: str | None = (await connection.execute(_held(person))).scalar_one_or_none()
+    if await passwords.matches(kept, password) and kept is not None:
+        return attempt, kept
+    actor, details = f"person:{person}", {"address": visitor.address}
+    await audit.append(
+        platform.database, district, action="account.password_refused", actor=actor, subject=actor, details=details
+    )
+    raise WrongPasswordError(field)
+
+
+def _held(person: UUID) -> sa.Select[str | None]:
+    return sa.select(Account.password).where(Account.person_id == person)
 
 
 async def change_password(
@@ -49,27 +101,12 @@ async def change_password(
         AccountError: Everything that is wrong with the new one.
         TooManyAttemptsError: Too often wrong.
     """
-    attempt = await attempts.begin(
-        platform.database,
-        district,
-        keys=platform.keys,
-        name=f"own password {person}",
-        address=visitor.address,
-        now=now,
-        limits=attempts.SECOND_FACTOR,
+    attempt, kept = await prove(
+        platform, district, visitor, passwords=passwords, person=person, password=old, field="old", now=now
     )
-    held = sa.select(Account.password).where(Account.person_id == person)
-    async with platform.database.read(district) as connection:
-        kept = (await connection.execute(held)).scalar_one_or_none()
     actor = f"person:{person}"
-    if not await passwords.matches(kept, old):
-        details = {"address": visitor.address}
-        await audit.append(
-            platform.database, district, action="account.password_refused", actor=actor, subject=actor, details=details
-        )
-        raise WrongPasswordError
     async with platform.database.work(district) as session:
-        if (await session.execute(held.with_for_update())).scalar_one_or_none() != kept:
+        if (await session.execute(_held(person).with_for_update())).scalar_one_or_none() != kept:
             raise WrongPasswordError  # changed by another request meanwhile
         await attempts.succeeded(session, attempt)
         await accounts.set_password(

@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 
 from gongyu.text import Text
 
-__all__ = ["Passwords", "longest_age", "shortcomings"]
+__all__ = ["Passwords", "longest_age", "remembered", "shortcomings"]
 
 _SHORTEST: Final = 8
 _LONGEST: Final = 128
@@ -56,6 +56,13 @@ def shortcomings(policy: Literal["asvs", "mlps3"], password: str, *, about: Coll
 def longest_age(policy: Literal["asvs", "mlps3"]) -> timedelta | None:
     """When a password has to be changed; None for never without a reason (ASVS 6.2.10)."""
     return timedelta(days=90) if policy == "mlps3" else None
+
+
+def remembered(policy: Literal["asvs", "mlps3"]) -> int:
+    """Of how many last passwords, the present one among them, none may be taken again: a change that is forced would
+    lead back and forth between two (GB/T 22239 身份鉴别 a). Where no change is forced, the present one alone.
+    """
+    return 5 if policy == "mlps3" else 1
 
 
 def _kinds(password: str) -> int:

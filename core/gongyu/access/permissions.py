@@ -22,6 +22,17 @@ CORE_PERMISSIONS: Final = (
         sensitive=True,
     ),
     Permission(
+        "district.approval.decide",
+        Text(zh="审批对未成年人信息的访问", en="Approve access to minors' data"),
+        ("districtAdministrator", "principal"),
+        sensitive=True,
+    ),
+    Permission(
+        "district.consent.record",
+        Text(zh="登记纸质同意书", en="Enter consents signed on paper"),
+        ("districtAdministrator", "siteAdministrator", "principal"),
+    ),
+    Permission(
         "district.account.manage",
         Text(zh="管理账号", en="Manage accounts"),
         ("districtAdministrator", "siteAdministrator"),

@@ -17,7 +17,7 @@ from gongyu.access import audit
 from gongyu.access.keys import KeyRing
 from gongyu.access.models import Account
 from gongyu.access.sealing import bound_to
-from gongyu.database.model import Base, is_sealed
+from gongyu.database.model import IN_REGISTRY, Base, RegistryBase, is_sealed
 from gongyu.events.idempotency import sealing_context
 from gongyu.events.models import IdempotencyRow, WebhookRow
 from gongyu.people.models import Person
@@ -36,10 +36,12 @@ class Sealed(msgspec.Struct, frozen=True):
     Attributes:
         column: Which.
         context: What its text is bound to, by the row's primary key: as where it is sealed.
+        in_registry: It stands in the `gongyu` schema, where a primary key begins with the district's number.
     """
 
     column: sa.Column[Any]
     context: Callable[..., bytes]
+    in_registry: bool = False
 
 
 def _of(column: InstrumentedAttribute[Any], context: Callable[..., bytes] | None = None) -> Sealed:
@@ -64,12 +66,12 @@ SEALED: Final = (
 )
 
 
-def _declared(tables: Iterable[sa.Table]) -> Iterator[Sealed]:
+def _declared(tables: Iterable[sa.Table], *, in_registry: bool = False) -> Iterator[Sealed]:
     """The columns that say themselves that they are sealed."""
     for table in tables:
         for column in table.columns:
             if is_sealed(column):
-                yield Sealed(column, partial(bound_to, column))
+                yield Sealed(column, partial(bound_to, column), in_registry)
 
 
 async def _sealed(platform: Platform, district: District) -> list[Sealed]:
@@ -80,7 +82,8 @@ async def _sealed(platform: Platform, district: District) -> list[Sealed]:
     here = sa.text("SELECT table_name FROM information_schema.tables WHERE table_schema = :schema")
     async with platform.database.read(district) as connection:
         laid_out = set((await connection.execute(here, {"schema": district.schema})).scalars())
-    return [sealed for sealed in found if sealed.column.table.name in laid_out]
+    held = [sealed for sealed in found if sealed.column.table.name in laid_out]
+    return [*held, *_declared(RegistryBase.metadata.sorted_tables, in_registry=True)]
 
 
 async def reseal(platform: Platform, district: District, *, actor: str) -> int:
@@ -110,17 +113,21 @@ async def _column(platform: Platform, district: District, sealed: Sealed) -> int
     table = column.table
     key = list(table.primary_key.columns)
     page = sa.select(*key, column).where(column.is_not(None)).order_by(*key).limit(_PAGE)
+    if sealed.in_registry:
+        page = page.where(key[0] == district.number)
+    where = IN_REGISTRY if sealed.in_registry else {}
     changed, after = 0, page
     while True:
-        async with platform.database.work(district) as session:
-            rows = (await session.execute(after)).all()
+        # Also in tables to which the application can only add: it is the same text, under another key.
+        async with platform.database.work_as_owner(district) as session:
+            rows = (await session.execute(after, execution_options=where)).all()
             for *ids, old in rows:
                 if platform.keys.is_current(district.slug, old):
                     continue
                 fresh = _anew(platform.keys, district, old, sealed.context(*ids))
                 same = sa.and_(sa.tuple_(*key) == tuple(ids), column == old)
-                done = await session.execute(sa.update(table).where(same).values({column: fresh}).returning(column))
-                changed += done.first() is not None
+                anew = sa.update(table).where(same).values({column: fresh}).returning(column)
+                changed += (await session.execute(anew, execution_options=where)).first() is not None
         if len(rows) < _PAGE:
             return changed
         after = page.where(sa.tuple_(*key) > tuple(rows[-1][:-1]))

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from gongyu.access.passwords import longest_age
 from gongyu.districts.settings import SECRET
 from gongyu.text import Text
 
@@ -43,6 +44,8 @@ class AccessRules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     Attributes:
         password_policy: `asvs` (OWASP ASVS 5.0: long, not common, no forced change), or `mlps3` for a site under
             GB/T 22239 level 3, whose complexity and periodic change contradict it.
+        password_days: After so many days a new password is asked for; where nothing is said, by the policy: 90 days, or
+            never.
         second_factor: Whether administrators need a second factor; who has set one up always uses it.
         idle_minutes: A browser's session ends after so long without a request (GB/T 22239 身份鉴别 b).
         session_hours: And after so long in any case.
@@ -52,6 +55,7 @@ class AccessRules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """
 
     password_policy: Literal["asvs", "mlps3"] = "asvs"  # noqa: S105 - the name of a policy
+    password_days: Annotated[int, Meta(ge=1, le=365)] | None = None
     second_factor: bool = False
     idle_minutes: Annotated[int, Meta(ge=1, le=24 * 60)] = 30
     session_hours: Annotated[int, Meta(ge=1, le=30 * 24)] = 12
@@ -66,3 +70,7 @@ class AccessRules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     @property
     def longest(self) -> timedelta:
         return timedelta(hours=self.session_hours)
+
+    @property
+    def password_age(self) -> timedelta | None:
+        return timedelta(days=self.password_days) if self.password_days else longest_age(self.password_policy)

@@ -21,11 +21,12 @@ from gongyu.access.authenticate import changed
 from gongyu.access.keys import KeyRing
 from gongyu.access.models import Account, ExternalIdentity
 from gongyu.access.oidc import Identity
-from gongyu.access.passwords import Passwords, longest_age
+from gongyu.access.passwords import Passwords
 from gongyu.access.relations import belongs, holds
 from gongyu.access.rules import ADMINISTRATORS, AccessRules
 from gongyu.access.sessions import Needs
 from gongyu.people.models import Membership, Person
+from gongyu.people.private import stored_id
 from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu.text import Text
@@ -312,7 +313,8 @@ class SignIn:
             if code is not None:
                 person = await codes.use(session, keys=self.keys, kind="activation", code=code, now=now)
             elif identity.sourced_id is not None:
-                known = sa.select(Person.id).where(Person.sourced_id == identity.sourced_id)
+                seals = self.platform.seals(session.info["district"])
+                known = sa.select(Person.id).where(Person.sourced_id == stored_id(seals, identity.sourced_id))
                 person = (await session.execute(known)).scalar_one_or_none()
             if person is None:
                 raise SignInRefusedError
@@ -352,7 +354,7 @@ def _needs(
     if account.totp_since is not None and not factor:
         return "totp"
     if method == "password":
-        longest = longest_age(rules.password_policy)
+        longest = rules.password_age
         since = account.password_since
         if account.must_change or (longest is not None and (since is None or now - since >= longest)):
             return "password"

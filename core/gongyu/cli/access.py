@@ -47,7 +47,7 @@ def why(district: str, user: str, permission: str, subject: str) -> None:
             )
             return False
         async with platform.database.work(state.district) as session:
-            person, about = await find_person(session, user), await find_person(session, subject)
+            person, about = [await find_person(session, one, keys=platform.keys) for one in (user, subject)]
             principal = await principal_of(platform, state.district, person, now=now)
             if principal is None:
                 say(

@@ -1,6 +1,7 @@
 """`gongyu district …`: create, look at, change and drop districts. The file is how a district is reviewed and kept."""
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from gongyu.access.operating import add_person, find_org, hand_out_code
 from gongyu.cli.frame import confirm, fail, operator, run, say, table
 from gongyu.cli.user import show_code
 from gongyu.districts.export import export_district
-from gongyu.districts.file import DistrictFile, render
+from gongyu.districts.file import DistrictFile, PluginEntry, render
 from gongyu.districts.plan import Plan
 from gongyu.districts.service import (
     DistrictError,
@@ -21,6 +22,7 @@ from gongyu.districts.service import (
     read_file,
     switched,
 )
+from gongyu.districts.settings import redact
 from gongyu.platform import Platform, UnknownDistrictError
 from gongyu.text import Text, language_of_environment
 
@@ -100,7 +102,7 @@ def show(slug: str, *, toml: bool) -> None:
                 name,
                 _status(name, entry_enabled=entry.enabled, available=name in platform.host.plugins),
                 platform.host.plugins[name].version if name in platform.host.plugins else "",
-                ", ".join(f"{key}={value}" for key, value in entry.settings.items()),
+                ", ".join(f"{key}={value}" for key, value in _public(platform, name, entry).items()),
             )
             for name, entry in file.plugins.items()
         ]
@@ -117,6 +119,12 @@ def show(slug: str, *, toml: bool) -> None:
             say(Text(zh="缺失：{names}", en="missing: {names}").format(names=", ".join(state.missing)))
 
     run(work)
+
+
+def _public(platform: Platform, name: str, entry: PluginEntry) -> Mapping[str, object]:
+    """For a screen that others may see; the file, which must apply again, says everything."""
+    plugin = platform.host.plugins.get(name)
+    return redact(plugin.settings_type if plugin else None, entry.settings)
 
 
 def _status(_: str, *, entry_enabled: bool, available: bool) -> Text:

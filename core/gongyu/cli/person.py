@@ -13,14 +13,15 @@ from gongyu.access.authenticate import changed
 from gongyu.cli.frame import WRONG_INPUT, confirm, fail, operator, run, say, table
 from gongyu.districts.registry import DistrictState
 from gongyu.events import outbox
-from gongyu.people.rights.consent import standings
+from gongyu.people.rights.consent import ConsentRefusedError, Word, standings
+from gongyu.people.rights.consent import say as say_consent
 from gongyu.people.rights.contract import Erased
 from gongyu.people.rights.copy import NobodyError, collect
 from gongyu.people.rights.copy_archive import pack
 from gongyu.people.rights.declared import purposes_in
 from gongyu.people.rights.erasure import NotWholeError, erase
 from gongyu.people.rights.figures import Section, as_markdown, as_workbook, yearly
-from gongyu.people.rights.periods import today_in
+from gongyu.people.rights.periods import midnight_of, today_in
 from gongyu.people.rights.requests import RequestError, ask, decide
 from gongyu.people.rights.retention import categories_in
 from gongyu.platform import Platform
@@ -153,6 +154,50 @@ def consents(district: str, id_: UUID) -> None:
     _run(work)
 
 
+@person.command("consent")
+@click.argument("district")
+@click.argument("id_", metavar="ID", type=click.UUID)
+@click.argument("purpose")
+@click.argument("word", type=click.Choice(["given", "refused", "withdrawn"]))
+@click.option(
+    "--by", required=True, type=click.UUID, help="签署人：监护人或本人 · who signed: a guardian, or the person"
+)
+@click.option("--version", required=True, type=click.IntRange(1), help="所签文本的版本 · of the text they signed")
+@click.option(
+    "--signed-on", required=True, type=click.DateTime(["%Y-%m-%d"]), help="签署日期 · the day, such as 2026-09-01"
+)
+def consent_(
+    district: str, id_: UUID, *, purpose: str, word: Word, by: UUID, version: int, signed_on: datetime
+) -> None:
+    """登记纸质同意书 · Enter a consent, a refusal or a withdrawal that was signed on paper."""
+
+    async def work(platform: Platform) -> None:
+        state, now = platform.state(district), datetime.now(UTC)
+        found = purposes_in(platform, state).get(purpose)
+        if found is None:
+            known = ", ".join(purposes_in(platform, state))
+            unknown = Text(zh="没有目的 {p}；现有：{known}", en="there is no purpose {p}; there are: {known}")
+            fail(unknown.format(p=purpose, known=known), WRONG_INPUT)
+        at = min(now, midnight_of(state.district, signed_on.date()))
+        if signed_on.date() > today_in(state.district, now):
+            fail(Text(zh="签署日期不能晚于今天", en="it cannot have been signed after today"), WRONG_INPUT)
+        async with outbox.work(platform, state) as session:
+            await say_consent(
+                session,
+                person=id_,
+                purpose=found,
+                version=version,
+                word=word,
+                by=by,
+                channel="paper",
+                actor=operator(),
+                now=at,
+            )
+        say(Text(zh="已登记", en="entered"))
+
+    _run(work)
+
+
 @person.command("audit-report")
 @click.argument("district")
 @click.argument("year", type=click.IntRange(2000, 9998))
@@ -184,7 +229,7 @@ def _run(work: Callable[[Platform], Awaitable[T]]) -> T:
             return await work(platform)
         except NobodyError:
             fail(_NOBODY, WRONG_INPUT)
-        except (NotWholeError, RequestError) as error:
+        except (NotWholeError, RequestError, ConsentRefusedError) as error:
             fail(error.text)
 
     return run(said)

@@ -11,6 +11,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gongyu.cli.frame import WRONG_INPUT, confirm, console, fail, operator, run, say, table
+from gongyu.cli.rekey import look_alikes, rekey
 from gongyu.people.exporting.lists import export_lists
 from gongyu.people.exporting.oneroster import export_oneroster
 from gongyu.people.importing.plan import KIND_NAMES, Tally
@@ -46,6 +47,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="输出 JSON · pri
 @click.group()
 def roster() -> None:
     """名册：预览、导入、导出 · Rosters: plan, apply, export."""
+
+
+roster.add_command(look_alikes)
+roster.add_command(rekey)
 
 
 @roster.command()

@@ -59,7 +59,7 @@ def create(
                 place = await find_org(session, org)
                 found = await add_person(session, name=name, role=role, org=place, by=operator(), now=now)
             else:
-                found = await find_person(session, person or "")
+                found = await find_person(session, person or "", keys=platform.keys)
             if username is not None:
                 await accounts.create_account(
                     session,
@@ -88,7 +88,7 @@ def disable(district: str, person: str) -> None:
     async def work(platform: Platform) -> None:
         state = platform.state(district)
         async with platform.database.work(state.district) as session:
-            found = await find_person(session, person)
+            found = await find_person(session, person, keys=platform.keys)
             was_open = await accounts.disable_account(session, person=found, by=operator())
         await changed(platform, district)
         say(Text(zh="已停用", en="closed") if was_open else Text(zh="原已停用", en="it was closed already"))
@@ -105,7 +105,7 @@ def enable(district: str, person: str) -> None:
     async def work(platform: Platform) -> None:
         async with platform.database.work(platform.state(district).district) as session:
             was_closed = await accounts.enable_account(
-                session, person=await find_person(session, person), by=operator()
+                session, person=await find_person(session, person, keys=platform.keys), by=operator()
             )
         await changed(platform, district)
         say(Text(zh="已启用", en="open") if was_closed else Text(zh="没有停用的账号", en="there is no closed account"))
@@ -126,7 +126,7 @@ def reset(district: str, person: str) -> None:
                 session,
                 keys=platform.keys,
                 rules=state.access,
-                person=await find_person(session, person),
+                person=await find_person(session, person, keys=platform.keys),
                 by=operator(),
                 now=datetime.now(UTC),
             )
@@ -150,7 +150,7 @@ def token(district: str, person: str, name: str, scopes: tuple[str, ...], days: 
         async with platform.database.work(platform.state(district).district) as session:
             text = await tokens.create_token(
                 session,
-                person=await find_person(session, person),
+                person=await find_person(session, person, keys=platform.keys),
                 name=name,
                 scopes=scopes,
                 expires_at=datetime.now(UTC) + timedelta(days=days),

@@ -86,6 +86,15 @@ class Database:
         return AsyncSession(bind=bind, expire_on_commit=False, info={"district": district})
 
     @asynccontextmanager
+    async def work_as_owner(self, district: District) -> AsyncGenerator[AsyncSession]:
+        """A unit of work as the owner of the tables, for the few things no request may do: to end what the law ends in
+        a table the application can only add to, and to seal it anew.
+        """
+        bind = self.owner.execution_options(schema_translate_map={None: district.schema})
+        async with AsyncSession(bind=bind, info={"district": district}) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
     async def read(self, district: District) -> AsyncGenerator[AsyncConnection]:
         """A connection for reading in a district, without a transaction."""
         async with self.reader.connect() as connection:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from alembic import op
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -19,18 +20,21 @@ from alembic.operations.ops import DowngradeOps, UpgradeOps
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gongyu.database.engine import APP_ROLE, Database, quoted
+from gongyu.database.engine import APP_ROLE, Database, DatabaseUnfitError, quoted
 from gongyu.database.model import Base, RegistryBase
+from gongyu.text import Text
 
 __all__ = [
     "History",
     "core_history",
     "differences",
     "heads",
+    "keys_for_sealing",
     "make_schema",
     "pending",
     "registry_history",
     "revisions_of",
+    "schema_of_migration",
     "upgrade_schema",
     "write_revision",
 ]
@@ -101,7 +105,13 @@ def pending(have: Mapping[str, str], histories: Iterable[History], want: Mapping
 
 
 async def upgrade_schema(
-    database: Database, schema: str, lock: int, histories: Iterable[History], *, target: str = "heads"
+    database: Database,
+    schema: str,
+    lock: int,
+    histories: Iterable[History],
+    *,
+    target: str = "heads",
+    keys: object = None,
 ) -> list[str]:
     """Bring one schema to the newest (or a given) revision, history by history.
 
@@ -111,6 +121,7 @@ async def upgrade_schema(
         lock: The district's number; two runners take turns on it.
         histories: Core first, then plugins in starting order.
         target: `heads`, `base`, or a revision of the only history given.
+        keys: The deployment's key ring, for revisions that seal what stood readable; an empty schema needs none.
 
     Returns:
         `history: old → new` for each step taken; empty when there was nothing to do.
@@ -122,7 +133,7 @@ async def upgrade_schema(
                 await connection.execute(sa.text("SELECT pg_advisory_xact_lock(7092, :lock)"), {"lock": lock})
                 # Migrations name tables without a schema; trigger bodies must name it, see citus.md R4.
                 await connection.execute(sa.text(f"SET LOCAL search_path TO {quoted(schema)}"))
-                before, after = await connection.run_sync(_run, schema, history, target)
+                before, after = await connection.run_sync(_run, schema, history, target, keys)
             if before != after:
                 steps.append(f"{history.name}: {before or '∅'} → {after or '∅'}")
     return steps
@@ -143,7 +154,32 @@ def _context(connection: sa.Connection, schema: str, history: History, **options
     )
 
 
-def _run(connection: sa.Connection, schema: str, history: History, target: str) -> tuple[str | None, str | None]:
+def keys_for_sealing() -> Any:  # noqa: ANN401 - the database does not know what a key ring is
+    """The key ring, for a revision that found something to seal or to open.
+
+    Raises:
+        DatabaseUnfitError: Whoever runs the migration gave none; nothing has changed.
+    """
+    keys = op.get_context().opts["keys"]
+    if keys is None:
+        raise DatabaseUnfitError(
+            Text(
+                zh="这一步要加密 {schema} 中的数据，需要密钥；请用 gongyu db upgrade 升级",
+                en="this step seals data of {schema} and needs the keys; upgrade with gongyu db upgrade",
+            ).format(schema=schema_of_migration())
+        )
+    return keys
+
+
+def schema_of_migration() -> str:
+    """The schema that is being migrated."""
+    schema: str = op.get_context().opts["district_schema"]
+    return schema
+
+
+def _run(
+    connection: sa.Connection, schema: str, history: History, target: str, keys: object
+) -> tuple[str | None, str | None]:
     script = history.script()
 
     def steps(current: Any, _: MigrationContext) -> Any:  # noqa: ANN401 - Alembic's internal step lists
@@ -153,7 +189,7 @@ def _run(connection: sa.Connection, schema: str, history: History, target: str) 
             return script._downgrade_revs(target, current)  # noqa: SLF001 - as above
         return script._upgrade_revs(target, current)  # noqa: SLF001 - as above
 
-    context = _context(connection, schema, history, fn=steps)
+    context = _context(connection, schema, history, fn=steps, keys=keys)
     before = context.get_current_revision()
     with Operations.context(context):
         context.run_migrations()

@@ -96,6 +96,7 @@ async def _upgrade(config: Config, slug: str) -> Outcome:
                 state.district.schema,
                 state.district.number,
                 histories(platform.host, state.enabled),
+                keys=platform.keys,
             )
     except Exception as error:  # noqa: BLE001 - one district's trouble, whatever it is, must not stop the others
         return Outcome(slug, error=f"{type(error).__name__}: {error}".splitlines()[0])

@@ -47,6 +47,7 @@ class _Layout(Struct, frozen=True, forbid_unknown_fields=True):
 
     district: District
     access: dict[str, Any] = {}
+    retention: dict[str, dict[str, Any]] = {}
     plugins: dict[str, dict[str, Any]] = {}
     schools: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -69,6 +70,7 @@ class DistrictFile:
     name: str
     timezone: str = "Asia/Shanghai"
     access: Mapping[str, Any] = field(default_factory=dict)
+    retention: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plugins: Mapping[str, PluginEntry] = field(default_factory=dict)
     schools: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     file: str | None = field(default=None, compare=False)
@@ -81,15 +83,18 @@ def load(
     file: str,
     types: Mapping[str, type[Struct] | None],
     missing: Mapping[str, Collection[str]] | None = None,
+    retention: type[Struct] | None = None,
 ) -> tuple[DistrictFile | None, dict[str, Struct | None], list[SettingError]]:
     """Parse and validate in one go: a wrong slug must not hide a wrong setting.
 
-    `missing` tells by slug which plugins are on in a district although their package is not on the machine.
+    `missing` tells by slug which plugins are on in a district although their package is not on the machine;
+    `retention` is the type of the table of that name.
     """
     district_file, errors = _read(text, file=file)
     if district_file is None:
         return None, {}, errors
-    settings, more = validate(district_file, types, missing=(missing or {}).get(district_file.slug, ()))
+    gone = (missing or {}).get(district_file.slug, ())
+    settings, more = validate(district_file, types, missing=gone, retention=retention)
     said = {error.path for error in errors}
     errors = _in_order([*errors, *(error for error in more if error.path not in said)])
     return (None, {}, errors) if errors else (district_file, settings, [])
@@ -102,7 +107,11 @@ def parse(text: str | bytes, *, file: str) -> tuple[DistrictFile | None, list[Se
 
 
 def validate(
-    file: DistrictFile, types: Mapping[str, type[Struct] | None], *, missing: Collection[str] = ()
+    file: DistrictFile,
+    types: Mapping[str, type[Struct] | None],
+    *,
+    missing: Collection[str] = (),
+    retention: type[Struct] | None = None,
 ) -> tuple[dict[str, Struct | None], list[SettingError]]:
     """The settings by plugin, also of those that are off; `types` are those of the installed plugins.
 
@@ -111,6 +120,9 @@ def validate(
     """
     settings: dict[str, Struct | None] = {}
     _, errors = read_settings(AccessRules, file.access, path="access")
+    if retention is not None:
+        said = {name: days for name, days in file.retention.items() if name in types or name not in file.plugins}
+        errors += read_settings(retention, said, path="retention")[1]
     for name, entry in file.plugins.items():
         if name in types:
             settings[name], found = _settings(types[name], entry.settings, subpath("plugins", name))
@@ -131,13 +143,16 @@ def validate(
 
 
 def render(file: DistrictFile) -> str:
-    """Canonical TOML: the district, its access, its plugins by name, its schools, and every table sorted."""
+    """Canonical TOML: the district, its access, how long it keeps data, its plugins by name, its schools, and every
+    table sorted.
+    """
     plugins = {
         name: ({} if entry.enabled else {"enabled": False}) | _sorted(entry.settings)
         for name, entry in sorted(file.plugins.items())
     }
     document: dict[str, Any] = {"district": {"slug": file.slug, "name": file.name, "timezone": file.timezone}}
     document |= {"access": _sorted(file.access)} if file.access else {}
+    document |= {"retention": _sorted(file.retention)} if file.retention else {}
     document |= {"plugins": plugins} if plugins else {}
     document |= {"schools": _sorted(file.schools)} if file.schools else {}
     return tomlkit.dumps(document)
@@ -174,8 +189,8 @@ def _read(text: str | bytes, *, file: str) -> tuple[DistrictFile | None, list[Se
     except (ValueError, RecursionError) as error:
         return None, [_syntax_error(error, text, file)]
     _, errors = read_settings(_Layout, raw, path="")
-    district, access, plugins, schools = (
-        _table(raw.get(name)) for name in ("district", "access", "plugins", "schools")
+    district, access, retention, plugins, schools = (
+        _table(raw.get(name)) for name in ("district", "access", "retention", "plugins", "schools")
     )
     timezone = district.get("timezone", "Asia/Shanghai")
     errors += _timezone_errors(timezone) if isinstance(timezone, str) else []
@@ -190,6 +205,7 @@ def _read(text: str | bytes, *, file: str) -> tuple[DistrictFile | None, list[Se
         name=str(district.get("name")),
         timezone=str(timezone),
         access=access,
+        retention={owner: _table(days) for owner, days in retention.items()},
         plugins=entries,
         schools={
             school: {name: _table(overrides) for name, overrides in _table(tables).items()}

@@ -39,6 +39,7 @@ def make_plan(
     new: DistrictFile,
     *,
     types: Mapping[str, type[msgspec.Struct] | None],
+    retention: type[msgspec.Struct] | None = None,
     migrations: Sequence[Text] = (),
 ) -> Plan:
     """Compare what runs with what the file says.
@@ -47,6 +48,7 @@ def make_plan(
         old: The district as it is; None when it does not exist yet.
         new: The file, already validated.
         types: Settings types of the installed plugins; they know the defaults and what is secret.
+        retention: The type of the table that says how long data is kept; it knows what holds where nothing is said.
         migrations: Steps that must be run first, described.
     """
     lines: list[PlanLine] = []
@@ -62,6 +64,7 @@ def make_plan(
         if (before := getattr(old, name)) != (after := getattr(new, name))
     ]
     lines += _settings_lines(AccessRules, old.access, new.access, "access")
+    lines += _settings_lines(retention, old.retention, new.retention, "retention")
     on, off = [], []
     for name in sorted(old.plugins.keys() | new.plugins.keys()):
         before_entry, after_entry = old.plugins.get(name, _NOTHING), new.plugins.get(name, _NOTHING)

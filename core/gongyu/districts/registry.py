@@ -11,9 +11,11 @@ import msgspec
 import sqlalchemy as sa
 import structlog
 
+from gongyu.access.keys import KeyRing
 from gongyu.access.rules import AccessRules
 from gongyu.database.engine import Database
 from gongyu.districts.models import DistrictRow, SwitchRow
+from gongyu.districts.sealing import open_said
 from gongyu.districts.settings import merge_school, read_settings
 from gongyu.host import Host
 from gongyu.plugin import District
@@ -38,7 +40,8 @@ class DistrictState:
     """A district now: `enabled` holds the plugins that are switched on *and* available, in starting order.
 
     `schools` are the settings of schools that have their own, by plugin and the school's identifier. `access` are its
-    rules of signing in, `access_said` what its file says of them.
+    rules of signing in, `access_said` what its file says of them. `retention` is what its file says of how many days
+    personal data is kept, by plugin and category.
     """
 
     district: District
@@ -48,6 +51,7 @@ class DistrictState:
     schools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     access: AccessRules = field(default_factory=AccessRules)
     access_said: Mapping[str, Any] = field(default_factory=dict)
+    retention: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[str]:
@@ -58,35 +62,57 @@ class DistrictState:
 class Registry:
     """The snapshot. `states` is replaced whole, never changed, so that a request sees one truth throughout."""
 
-    def __init__(self, database: Database, host: Host) -> None:
+    def __init__(self, database: Database, host: Host, keys: KeyRing) -> None:
         self._database = database
         self._host = host
+        self._keys = keys
         self.states: Mapping[str, DistrictState] = {}
 
     async def load(self) -> None:
+        """Read it all, and open what is sealed.
+
+        Raises:
+            KeysError: Something does not open with the keys of this machine; the snapshot stays as it was.
+        """
         districts = sa.select(DistrictRow.__table__).where(DistrictRow.state == "active").order_by(DistrictRow.slug)
         async with self._database.registry() as connection:
             rows = (await connection.execute(districts)).all()
             switches = (await connection.execute(sa.select(SwitchRow.__table__))).all()
+        slugs = {row.number: row.slug for row in rows}
         by_district: dict[int, list[Switch]] = {}
         for row in switches:
-            switch = Switch(row.plugin, row.enabled, row.settings, row.schools, row.version)
-            by_district.setdefault(row.district, []).append(switch)
+            if (slug := slugs.get(row.district)) is not None:
+                by_district.setdefault(row.district, []).append(self._switch(slug, row))
         self.states = {
             row.slug: self.state_of(
                 District(number=row.number, slug=row.slug, name=row.name, timezone=row.timezone),
                 by_district.get(row.number, ()),
-                row.access,
+                open_said(self._keys, row.slug, DistrictRow.access, row.number, sealed=row.access),
+                row.retention,
             )
             for row in rows
         }
+
+    def _switch(self, slug: str, row: sa.Row[Any]) -> Switch:
+        key = (row.district, row.plugin)
+        return Switch(
+            row.plugin,
+            row.enabled,
+            open_said(self._keys, slug, SwitchRow.settings, *key, sealed=row.settings),
+            open_said(self._keys, slug, SwitchRow.schools, *key, sealed=row.schools),
+            row.version,
+        )
 
     async def renew(self, _: str = "") -> None:
         """The listener's form of `load`."""
         await self.load()
 
     def state_of(
-        self, district: District, rows: Iterable[Switch], access: Mapping[str, Any] | None = None
+        self,
+        district: District,
+        rows: Iterable[Switch],
+        access: Mapping[str, Any] | None = None,
+        retention: Mapping[str, Mapping[str, int]] | None = None,
     ) -> DistrictState:
         """What these switches and rules amount to on this machine."""
         switches = {switch.plugin: switch for switch in rows}
@@ -111,7 +137,8 @@ class Registry:
                 schools[name] = _of_schools(plugin.settings_type, value, switch, district)
             enabled.append(name)
         said = access or {}
-        return DistrictState(district, tuple(enabled), switches, settings, schools, _rules(district, said), said)
+        rules = _rules(district, said)
+        return DistrictState(district, tuple(enabled), switches, settings, schools, rules, said, retention or {})
 
 
 def _of_schools(

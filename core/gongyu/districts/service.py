@@ -25,8 +25,10 @@ from gongyu.districts.file import DistrictFile, PluginEntry, load
 from gongyu.districts.models import DistrictRow, SwitchRow
 from gongyu.districts.plan import Plan, make_plan
 from gongyu.districts.registry import DistrictState, Switch
+from gongyu.districts.sealing import seal_said
 from gongyu.districts.settings import SettingError, as_toml
 from gongyu.people.models import Org
+from gongyu.people.rights.retention import retention_type
 from gongyu.platform import Platform, histories
 from gongyu.plugin import District
 from gongyu.text import Text
@@ -87,6 +89,7 @@ def current_file(platform: Platform, slug: str) -> DistrictFile | None:
         name=state.district.name,
         timezone=state.district.timezone,
         access=as_toml(AccessRules, state.access_said),
+        retention=state.retention,
         plugins=plugins,
         schools=schools,
     )
@@ -101,7 +104,7 @@ def read_file(platform: Platform, text: str | bytes, *, file: str) -> DistrictFi
     types = {name: plugin.settings_type for name, plugin in platform.host.plugins.items()}
     # A plugin whose package went missing stays as it was set: the file that was shown must apply again.
     missing = {slug: state.missing for slug, state in platform.registry.states.items()}
-    read, _, errors = load(text, file=file, types=types, missing=missing)
+    read, _, errors = load(text, file=file, types=types, missing=missing, retention=retention_type(platform))
     if read is None:
         raise SettingsError([_with_refusal(platform, error) for error in errors])
     return read
@@ -136,7 +139,7 @@ async def plan_file(platform: Platform, wanted: DistrictFile) -> Plan:
         for history in migrations.pending(have, wanted_histories, migrations.heads(wanted_histories))
     ]
     types = {name: plugin.settings_type for name, plugin in platform.host.plugins.items()}
-    return make_plan(current, wanted, types=types, migrations=steps)
+    return make_plan(current, wanted, types=types, retention=retention_type(platform), migrations=steps)
 
 
 async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str, new: bool = False) -> Plan:
@@ -172,7 +175,11 @@ async def apply_file(platform: Platform, wanted: DistrictFile, *, actor: str, ne
         if not plan:
             return plan
         await migrations.upgrade_schema(
-            platform.database, district.schema, district.number, histories(platform.host, enabled)
+            platform.database,
+            district.schema,
+            district.number,
+            histories(platform.host, enabled),
+            keys=platform.keys,
         )
         before = platform.registry.states.get(district.slug)
         after = await _write(session, district, wanted, platform, actor)
@@ -261,30 +268,42 @@ async def found_district(session: AsyncSession) -> None:
 async def _write(
     session: AsyncSession, district: District, wanted: DistrictFile, platform: Platform, actor: str
 ) -> DistrictState:
-    rows = [
-        {
-            "district": district.number,
-            "plugin": name,
-            "enabled": entry.enabled,
-            "settings": msgspec.to_builtins(dict(entry.settings)),
-            "schools": msgspec.to_builtins({key: dict(of[name]) for key, of in wanted.schools.items() if name in of}),
-            "version": plugin.version if (plugin := platform.host.plugins.get(name)) else "",
-            "changed_by": actor,
-        }
+    switches = [
+        Switch(
+            name,
+            entry.enabled,
+            msgspec.to_builtins(dict(entry.settings)),
+            msgspec.to_builtins({key: dict(of[name]) for key, of in wanted.schools.items() if name in of}),
+            plugin.version if (plugin := platform.host.plugins.get(name)) else "",
+        )
         for name, entry in wanted.plugins.items()
     ]
     access = msgspec.to_builtins(dict(wanted.access))
+    retention = {owner: dict(days) for owner, days in wanted.retention.items()}
+    keys, number = platform.keys, district.number
+    rows = [
+        {
+            "district": number,
+            "plugin": one.plugin,
+            "enabled": one.enabled,
+            "settings": seal_said(keys, district.slug, SwitchRow.settings, number, one.plugin, said=one.settings),
+            "schools": seal_said(keys, district.slug, SwitchRow.schools, number, one.plugin, said=one.schools),
+            "version": one.version,
+            "changed_by": actor,
+        }
+        for one in switches
+    ]
+    rules = seal_said(keys, district.slug, DistrictRow.access, number, said=access)
     for statement in (
         sa.update(DistrictRow)
         .where(DistrictRow.number == district.number)
-        .values(name=wanted.name, timezone=wanted.timezone, access=access, state="active"),
+        .values(name=wanted.name, timezone=wanted.timezone, access=rules, retention=retention, state="active"),
         sa.delete(SwitchRow).where(SwitchRow.district == district.number),
         *(sa.insert(SwitchRow).values(row) for row in rows),
     ):
         await session.execute(statement, execution_options=IN_REGISTRY)
     renamed = District(number=district.number, slug=district.slug, name=wanted.name, timezone=wanted.timezone)
-    switches = [Switch(r["plugin"], r["enabled"], r["settings"], r["schools"], r["version"]) for r in rows]
-    return platform.registry.state_of(renamed, switches, access)
+    return platform.registry.state_of(renamed, switches, access, retention)
 
 
 async def _tell_plugins(

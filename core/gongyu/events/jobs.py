@@ -25,6 +25,7 @@ from gongyu.events.recurrence import next_run
 from gongyu.events.retention import CLEANING
 from gongyu.host.isolation import said
 from gongyu.people.models import AcademicSession
+from gongyu.people.rights.reminders import REMINDERS
 from gongyu.people.rights.retention import expiring
 from gongyu.people.terms import TERMS
 from gongyu.platform import Platform
@@ -104,7 +105,10 @@ async def list_jobs(connection: AsyncConnection, platform: Platform, state: Dist
 
 
 def _declared(platform: Platform, state: DistrictState) -> dict[Key, Job]:
-    own = {(CORE, job.name): job for job in (CLEANING, TERMS, *access_jobs(platform, state), expiring(platform, state))}
+    own = {
+        (CORE, job.name): job
+        for job in (CLEANING, TERMS, REMINDERS, *access_jobs(platform, state), expiring(platform, state))
+    }
     return own | {(name, job.name): job for name in state.enabled for job in platform.host.plugins[name].jobs}
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.database.model import new_id
@@ -42,16 +43,42 @@ async def publish(session: AsyncSession, event: Event, *, subject: str | UUID) -
     return (await publish_all(session, [(event, subject)]))[0]
 
 
+# Columns as arrays: a round of matching publishes thousands, and many rows of parameters cost four times as much.
+_GIVEN: Final = (
+    sa.func.unnest(
+        *(sa.bindparam(name, type_=ARRAY(type_)) for name, type_ in (("ids", sa.Uuid()), ("types", sa.Text()))),
+        *(sa.bindparam(name, type_=ARRAY(sa.Text())) for name in ("subjects", "data")),
+    )
+    .table_valued(
+        sa.column("id", sa.Uuid()),
+        sa.column("type", sa.Text()),
+        sa.column("subject", sa.Text()),
+        sa.column("data", sa.Text()),
+        name="given",
+    )
+    .render_derived()
+)
+_PUBLISH: Final = sa.insert(cast("sa.Table", EventRow.__table__)).from_select(
+    ["id", "type", "subject", "data"],
+    sa.select(_GIVEN.c.id, _GIVEN.c.type, _GIVEN.c.subject, sa.cast(_GIVEN.c.data, JSONB)),
+)
+
+
 async def publish_all(session: AsyncSession, events: Sequence[tuple[Event, str | UUID]]) -> list[UUID]:
     """Add many events, each with its subject, in the order given and in one round trip."""
-    rows = [
-        {"id": new_id(), "type": event.type, "subject": str(subject), "data": msgspec.to_builtins(event)}
-        for event, subject in events
-    ]
-    if rows:
-        await session.execute(sa.insert(cast("sa.Table", EventRow.__table__)), rows)
+    ids = [new_id() for _ in events]
+    if ids:
+        await session.execute(
+            _PUBLISH,
+            {
+                "ids": ids,
+                "types": [event.type for event, _ in events],
+                "subjects": [str(subject) for _, subject in events],
+                "data": [msgspec.json.encode(event).decode() for event, _ in events],
+            },
+        )
         nudge_after_commit(session)
-    return [row["id"] for row in rows]
+    return ids
 
 
 def nudge_after_commit(session: AsyncSession) -> None:

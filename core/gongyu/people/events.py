@@ -1,8 +1,10 @@
 """What happens to people, told to plugins. Ids only (promise 4): whoever wants names asks where rights are checked.
 
-The subject of an event is the student; of a leaving member of staff, the person; of a term, the academic session.
+The subject of an event is the student; of a leaving member of staff, the person; of a request, the request; of a term,
+the academic session.
 """
 
+from datetime import date
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -15,6 +17,7 @@ __all__ = [
     "GuardianLinked",
     "GuardianUnlinked",
     "Left",
+    "RightsRequestDue",
     "StaffLeft",
     "TermClosed",
     "TermOpened",
@@ -81,6 +84,16 @@ class StaffLeft(Event, frozen=True, kw_only=True):
     orgs: list[UUID]
 
 
+class RightsRequestDue(Event, frozen=True, kw_only=True):
+    """A request for correction or erasure is due within a week, or late; whoever answers reads it from the API."""
+
+    type: ClassVar[str] = "people.rights_request_due.v1"
+    title: ClassVar[Text] = Text(zh="更正或删除请求即将到期或已逾期", en="A request is due or late")
+    request: UUID
+    due_on: date
+    overdue: bool
+
+
 class TermOpened(Event, frozen=True, kw_only=True):
     """The first day of a term has come."""
 
@@ -104,6 +117,7 @@ PEOPLE_EVENTS: Final[tuple[type[Event], ...]] = (
     GuardianLinked,
     GuardianUnlinked,
     StaffLeft,
+    RightsRequestDue,
     TermOpened,
     TermClosed,
 )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gongyu.database.model import Base, new_id
+from gongyu.database.model import Base, new_id, sealed_column
 from gongyu.people.rights import models as _rights
 
 __all__ = [
@@ -105,13 +105,17 @@ class Person(Base):
     username: Mapped[str | None]
     """As the source has it; the account's own name is on the account."""
     email: Mapped[str | None]
-    identifier: Mapped[str | None] = mapped_column(index=True)
     boarding: Mapped[bool | None]
     # Encrypted with the district's key; the keyed hash beside each finds the same number again.
+    identifier: Mapped[bytes | None] = sealed_column()
+    """学籍号 or staff number: a pupil's is G and the identity number (教育部《中小学生学籍管理办法》)."""
+    identifier_hash: Mapped[bytes | None] = mapped_column(index=True)
     id_number: Mapped[bytes | None]
     id_number_hash: Mapped[bytes | None] = mapped_column(index=True)
     phone: Mapped[bytes | None]
     phone_hash: Mapped[bytes | None] = mapped_column(index=True)
+    source_private: Mapped[bytes | None] = sealed_column()
+    """What the source wrote into its id, user name or e-mail when it was somebody's number: `people.private`."""
     from_roster: Mapped[bool] = _from_roster()
     ended_on: Mapped[date | None]
     # Made unrecognisable on request or when the time to keep it was over; the row stays for what refers to it.
@@ -187,14 +191,22 @@ class Guardianship(Base):
 
 
 class CareCategory(Base):
-    """关爱类别: sensitive. 留守 has three values (none, single, double), so a category carries a value."""
+    """关爱类别: sensitive, and so nothing of it is readable here; `people.care` writes and opens it.
+
+    A category carries a value, for 留守 has three (none, single, double). The keyed hashes answer "who is in this
+    category" without opening a row; they tell no more of a row that says "none" than of any other.
+    """
 
     __tablename__ = "care_category"
+    __table_args__ = (
+        sa.UniqueConstraint("student_id", "category_hash", "value_hash", "begins_on", name="uq_care_category_period"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     student_id: Mapped[UUID] = _person()
-    category: Mapped[str]
-    value: Mapped[str]
+    category_hash: Mapped[bytes]
+    value_hash: Mapped[bytes]
+    sealed: Mapped[bytes] = sealed_column()
     from_roster: Mapped[bool] = _from_roster()
     begins_on: Mapped[date]
     ends_on: Mapped[date | None]

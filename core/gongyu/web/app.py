@@ -29,6 +29,7 @@ from gongyu.platform import Platform, assemble, opened
 from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text
 from gongyu.web import openapi, problems
+from gongyu.web.bodies import strict_body
 from gongyu.web.call import Call
 from gongyu.web.core_routes import core_routes
 from gongyu.web.door import DOOR, Door
@@ -83,6 +84,7 @@ def create_app(platform: Platform, *, own: bool = False, door: Door | None = Non
         guards=[gate],
         dependencies={"call": Provide(_call, sync_to_thread=False)},
         middleware=[UnitOfWork()],
+        before_request=strict_body,
         exception_handlers={
             ProblemError: problems.problem_response,
             ReplayedAnswer: _replayed,

@@ -36,6 +36,7 @@ class Call:
         language: What the caller reads.
         path: What was asked for.
         sensitive: The permission used, where each use of it is written to the audit log.
+        approval: By which it was allowed, where the permission needs one.
         openings: Sensitive records opened by this request, for the audit log: see `opened_record`.
         after_commit: What must be done once the session's work is committed, before the answer leaves.
     """
@@ -53,6 +54,7 @@ class Call:
     idempotency_key: str | None = None
     path: str = ""
     sensitive: str = ""
+    approval: UUID | None = None
     openings: list[audit.Line] = field(default_factory=list)
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -114,6 +116,12 @@ class Call:
             options: Mapping[str, Any] = {"schema_translate_map": {None: self.district.schema}}
             self.reading = await connection.execution_options(**options)
         return self.reading
+
+    async def let_go(self) -> None:
+        """Give the reading connection back early: before an answer that takes minutes, such as a stream."""
+        if self.reading is not None:
+            await self.reading.close()
+            self.reading = None
 
     async def session(self) -> AsyncSession:
         """The unit of work: committed when the answer is a success (below 400), rolled back when it is not."""

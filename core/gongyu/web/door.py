@@ -109,7 +109,7 @@ class Visit:
         except CodeError as error:
             raise ProblemError("code-refused", error.text) from error
         except WrongPasswordError as error:
-            raise ProblemError("invalid", errors=[("/old", error.text)]) from error
+            raise ProblemError("invalid", errors=[(f"/{error.field}", error.text)]) from error
         except AccountError as error:
             raise ProblemError("invalid", errors=[("", reason) for reason in error.reasons]) from error
         except TokenError as error:

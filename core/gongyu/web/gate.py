@@ -8,13 +8,14 @@ from typing import Any
 from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
+from gongyu.access import approvals
 from gongyu.access.authenticate import Authenticator, cookie_name
 from gongyu.access.principal import Principal
 from gongyu.access.rights import Verdict, verdict
 from gongyu.districts.registry import DistrictState
 from gongyu.events import idempotency
 from gongyu.platform import Platform
-from gongyu.plugin import Public, SignedIn
+from gongyu.plugin import Permission, Public, SignedIn
 from gongyu.text import Text, preferred_language
 from gongyu.web.call import Call
 from gongyu.web.origin import is_cross_site
@@ -70,8 +71,8 @@ class Gate:
         found = await self._judge(state, person, handler.opt["permission"])
         language = preferred_language(headers.get("accept-language"))
         call = Call(self._platform, state, person, found, plugin, language, path=connection.scope["path"])
-        if found is not None and self._platform.host.permissions[handler.opt["permission"]].sensitive:
-            call.sensitive = handler.opt["permission"]
+        if found is not None:
+            await self._check_approval(call, self._platform.host.permissions[handler.opt["permission"]])
         extras(connection.scope)[CALL] = call
         header = headers.get("idempotency-key")
         if header is not None and unsafe and not handler.opt.get("keyless", False):
@@ -100,6 +101,31 @@ class Gate:
             )
             raise ProblemError("forbidden", found.ground)
         return found
+
+    async def _check_approval(self, call: Call, permission: Permission) -> None:
+        """What needs an approval is refused without one, and written down with it."""
+        if permission.sensitive or permission.approval:
+            call.sensitive = permission.name
+        if not permission.approval:
+            return
+        async with self._platform.database.read(call.district) as connection:
+            call.approval = await approvals.in_force(
+                connection, person=call.principal.person, permission=permission.name, now=call.now
+            )
+        if call.approval is None:
+            needed = Text(
+                zh="需要审批：请说明理由并申请（POST …/approvals）",
+                en="this needs an approval: ask for one, with the reason (POST …/approvals)",
+            )
+            await self._refusals.note(
+                call.district,
+                action="access.refused",
+                actor=call.actor,
+                about=permission.name,
+                ground=needed.en,
+                details={"permission": permission.name, "via": call.principal.via},
+            )
+            raise ProblemError("forbidden", needed)
 
     async def _replay(self, call: Call, connection: ASGIConnection[Any, Any, Any, Any], header: str) -> None:
         key = idempotency.parse_key(header)

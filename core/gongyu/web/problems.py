@@ -153,8 +153,12 @@ def _all_errors(request: Request[Any, Any, Any], error: ValidationException) -> 
     raw = ScopeState.from_scope(request.scope).json
     if field is not None and isinstance(raw, dict) and field.is_subclass_of(msgspec.Struct):
         _, wrong = read_settings(field.annotation, raw, path="")
-        return errors + [(_pointer(one.path), _explained(one)) for one in wrong]
+        if wrong or not found:
+            return errors + [(_pointer(one.path), _explained(one)) for one in wrong]
     bodies = [item for item in found if item not in parameters]
+    if placed := _AT.search(str(bodies[0].get("message", ""))):
+        text = placed["said"]
+        return [*errors, (_pointer(placed["path"]), Text(zh=text, en=text))]
     return errors + [("", _REQUIRED if item.get("message") == "'data'" else _said(item)) for item in bodies]
 
 
@@ -179,5 +183,6 @@ def _pointer(path: str) -> str:
 
 
 _REQUIRED: Final = Text(zh="必填", en="it is required")
+_AT: Final = re.compile(r"(?P<said>.*) - at `\$\.?(?P<path>.*)`")
 _MISSING: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 _STEP: Final = re.compile(r'"((?:[^"\\\\]|\\\\.)*)"|\[(\d+)\]|([^.\[\]"]+)')

@@ -4,6 +4,7 @@ What concerns one person is found by the asker's relation to them, in the query:
 and one that does not exist are the same 404.
 """
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,9 +13,9 @@ import sqlalchemy as sa
 from litestar import Request, Response, Router, get, post
 
 from gongyu.access.authenticate import changed
-from gongyu.access.relations import holds
+from gongyu.access.relations import holds, students_in
 from gongyu.access.rights import in_scope
-from gongyu.people.models import Demographics, Guardianship, Person
+from gongyu.people.models import Demographics, Guardianship, Membership, Person
 from gongyu.people.rights import consent, requests
 from gongyu.people.rights.contract import Erased, Reader
 from gongyu.people.rights.copy import NobodyError, collect
@@ -22,7 +23,7 @@ from gongyu.people.rights.copy_archive import pack
 from gongyu.people.rights.declared import purposes_in
 from gongyu.people.rights.erasure import NotWholeError
 from gongyu.people.rights.models import RightsRequest
-from gongyu.people.rights.periods import ADULT, birthday, today_in
+from gongyu.people.rights.periods import ADULT, birthday, midnight_of, today_in
 from gongyu.people.rights.retention import categories_in
 from gongyu.plugin import SignedIn
 from gongyu.text import Text
@@ -35,6 +36,7 @@ from gongyu.web.rights_schemas import (
     NewRequest,
     NewWord,
     OutcomeOut,
+    PaperWord,
     RequestLine,
     RequestOut,
     SaidOut,
@@ -44,6 +46,7 @@ __all__ = ["OWN_SCOPE", "rights_routes"]
 
 _RELATED: Final = SignedIn("one's own data, and that of children one is the guardian of")
 _DECIDE: Final = "district.rights.decide"
+_ENTER: Final = "district.consent.record"
 #: What a token must name (or be unlimited) to use its holder's rights: one made for points must not fetch the file.
 OWN_SCOPE: Final = "people.own"
 
@@ -113,7 +116,9 @@ def _consent_out(call: Call, one: consent.Standing) -> ConsentOut:
     )
 
 
-async def _say(call: Call, person: UUID, data: NewWord) -> ConsentOut:
+async def _say(
+    call: Call, person: UUID, data: NewWord, *, by: UUID, channel: consent.Channel = "online", at: datetime
+) -> ConsentOut:
     purpose = purposes_in(call.platform, call.state).get(data.purpose)
     if purpose is None:
         raise ProblemError("invalid", errors=[("/purpose", Text(zh="没有这个目的", en="there is no such purpose"))])
@@ -125,9 +130,10 @@ async def _say(call: Call, person: UUID, data: NewWord) -> ConsentOut:
             purpose=purpose,
             version=data.version,
             word=data.word,
-            by=call.principal.person,
+            by=by,
+            channel=channel,
             actor=call.actor,
-            now=call.now,
+            now=at,
         )
     except consent.NewTextError as error:
         raise ProblemError("conflict", error.text) from error
@@ -147,7 +153,7 @@ async def read_my_consents(call: Call) -> list[ConsentOut]:
 @post("/me/consents", permission=_RELATED, operation_id="say_my_consent", summary="Consent, refuse or withdraw")
 async def say_my_consent(call: Call, data: NewWord) -> ConsentOut:
     await _related(call, call.principal.person)
-    return await _say(call, call.principal.person, data)
+    return await _say(call, call.principal.person, data, by=call.principal.person, at=call.now)
 
 
 @get(
@@ -169,7 +175,28 @@ async def read_consents(call: Call, person: UUID) -> list[ConsentOut]:
 )
 async def say_consent(call: Call, person: UUID, data: NewWord) -> ConsentOut:
     await _related(call, person)
-    return await _say(call, person, data)
+    return await _say(call, person, data, by=call.principal.person, at=call.now)
+
+
+@post(
+    "/people/{person:uuid}/consents/paper",
+    permission=_ENTER,
+    operation_id="enter_consent",
+    summary="Enter what a guardian, or a person from 14 on, has signed on paper",
+)
+async def enter_consent(call: Call, person: UUID, data: PaperWord) -> ConsentOut:
+    """It counts from the day it was signed: whoever was no guardian on that day signed for nothing."""
+    today = today_in(call.district, call.now)
+    if data.signed_on > today:
+        late = Text(zh="签署日期不能晚于今天", en="it cannot have been signed after today")
+        raise ProblemError("invalid", errors=[("/signed_on", late)])
+    if call.verdict is None:
+        raise ProblemError("forbidden")
+    known = students_in(call.verdict, today=today).where(Membership.person_id == person)
+    if (await (await call.session()).execute(known)).first() is None:
+        raise ProblemError("not-found")
+    at = call.now if data.signed_on == today else midnight_of(call.district, data.signed_on)
+    return await _say(call, person, data, by=data.by, channel="paper", at=at)
 
 
 @get(
@@ -252,6 +279,7 @@ async def _ask(call: Call, kind: requests.Kind, person: UUID, data: NewRequest) 
 
 
 _OPEN_ONLY: Final = sa.bindparam("open_only", type_=sa.Boolean())
+_TODAY: Final = sa.bindparam("today", type_=sa.Date())
 _LINES: Final = Paged(
     sa.select(
         RightsRequest.id,
@@ -261,6 +289,7 @@ _LINES: Final = Paged(
         RightsRequest.asked_at,
         RightsRequest.due_on,
         RightsRequest.state,
+        sa.and_(RightsRequest.decided_at.is_(None), RightsRequest.due_on < _TODAY).label("overdue"),
     ).where(requests.WITHIN, sa.or_(~_OPEN_ONLY, RightsRequest.decided_at.is_(None))),
     key=[RightsRequest.due_on, RightsRequest.id],
     row=lambda row: RequestLine(*row),
@@ -280,7 +309,8 @@ async def list_rights_requests(
     open_only: bool = True,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Page[RequestLine]:
     orgs = None if call.orgs is None else list(call.orgs)
-    return await _LINES.page(call, limit=limit, cursor=cursor, orgs=orgs, open_only=open_only)
+    today = today_in(call.district, call.now)
+    return await _LINES.page(call, limit=limit, cursor=cursor, orgs=orgs, open_only=open_only, today=today)
 
 
 @get(
@@ -353,6 +383,7 @@ def rights_routes() -> Router:
             say_my_consent,
             read_consents,
             say_consent,
+            enter_consent,
             copy_person,
             read_requests_about,
             ask_correction,

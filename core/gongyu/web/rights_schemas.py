@@ -14,6 +14,7 @@ __all__ = [
     "NewRequest",
     "NewWord",
     "OutcomeOut",
+    "PaperWord",
     "RequestLine",
     "RequestOut",
     "SaidOut",
@@ -53,6 +54,13 @@ class NewWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purpose: Annotated[str, msgspec.Meta(max_length=200, examples=["core.public_mention"])]
     version: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, examples=[1])]
     word: Annotated[Word, msgspec.Meta(examples=["given"])]
+
+
+class PaperWord(NewWord, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What somebody signed on paper: who (the guardian, or the person from the 14th birthday), and on which day."""
+
+    by: UUID
+    signed_on: date
 
 
 class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +104,7 @@ class RequestLine(msgspec.Struct, frozen=True):
     asked_at: datetime
     due_on: date
     state: str
+    overdue: bool
 
 
 class NewDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

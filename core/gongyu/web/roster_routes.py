@@ -94,6 +94,7 @@ async def list_imports(call: Call, limit: Limit = 50, cursor: Cursor = None) -> 
 @post(
     "/imports",
     permission=_PERMISSION,
+    keyless=True,  # its body would have to be read whole first; and a plan made twice has changed nothing
     operation_id="upload_roster",
     summary="Upload a roster (the file is the body) and have it planned; nothing is changed yet",
     status_code=202,

@@ -15,7 +15,7 @@ from gongyu.access.sign_in import SignedInAs
 from gongyu.plugin import Public
 from gongyu.web.door import refusing, visit
 
-__all__ = ["NewPassword", "Password", "SessionOut", "Typed", "session_routes", "state_of"]
+__all__ = ["CodeIn", "NewPassword", "Password", "Proposal", "SessionOut", "Typed", "session_routes", "state_of"]
 
 _DOOR: Final = Public("nobody is signed in before they have signed in")
 

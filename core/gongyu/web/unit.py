@@ -9,6 +9,7 @@ goes out piece by piece.
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import msgspec
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils.scope.state import ScopeState
@@ -105,10 +106,14 @@ def _opened(call: Call) -> list[audit.Line]:
     """What the audit log is told of this request: every use of a sensitive permission, whether or not the handler says
     whose record it opened; but nothing twice.
     """
-    if call.openings or not call.sensitive:
-        return call.openings
-    ground = call.verdict.ground.en if call.verdict else ""
-    return [audit.Line(action=call.sensitive, actor=call.actor, subject=call.path, ground=ground)]
+    lines = call.openings
+    if not lines and call.sensitive:
+        ground = call.verdict.ground.en if call.verdict else ""
+        lines = [audit.Line(action=call.sensitive, actor=call.actor, subject=call.path, ground=ground)]
+    if call.approval is None:
+        return lines
+    by = {"approval": call.approval}
+    return [msgspec.structs.replace(line, details={**(line.details or {}), **by}) for line in lines]
 
 
 async def _release(call: Call) -> None:

@@ -2,30 +2,39 @@
 
 from collections.abc import AsyncGenerator, Collection, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gongyu.access import codes
 from gongyu.access.accounts import create_account
 from gongyu.access.authenticate import Authenticator
+from gongyu.access.codes import Kind
 from gongyu.access.keys import KeyRing
 from gongyu.access.models import AuditLine
 from gongyu.access.passwords import Passwords
 from gongyu.access.principal import Principal
 from gongyu.access.rules import AccessRules
+from gongyu.access.sign_in import SignIn
 from gongyu.access.tokens import create_token
 from gongyu.database.model import new_id
 from gongyu.districts.registry import DistrictState
+from gongyu.districts.service import apply_file, read_file
 from gongyu.host import Host, load_host
 from gongyu.people.models import Membership, Org, Person
 from gongyu.platform import Platform
 from gongyu.testing.plugin import MakeDistrict
+from gongyu.web.app import create_app
+from gongyu.web.door import Door
+from gongyu.web.observe import Observe
+from gongyu.web.refusals import Refusals
 
 LONG_AGO = date(2020, 9, 1)
 PASSWORD = "correct horse battery"  # noqa: S105 - of nobody
@@ -215,3 +224,63 @@ async def scene(platform: Platform, make_district: MakeDistrict) -> AsyncGenerat
 async def neighbour(platform: Platform, scene: Scene, make_district: MakeDistrict) -> Scene:
     """Another district of the same deployment."""
     return await _scene(platform, await make_district("huangshi", name="黄石市"), scene.authenticator, scene.clock)
+
+
+@dataclass
+class Web:
+    """The application of a scene, and browsers in front of it."""
+
+    scene: Scene
+    app: Observe
+    door: Door
+    slug: str = "ezhou"
+    opened: list[httpx.AsyncClient] = field(default_factory=list)
+
+    def browser(self, *, address: str = "203.0.113.7", **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - httpx's
+        """Somebody's, with cookies of its own."""
+        transport = httpx.ASGITransport(app=self.app, client=(address, 40_000))  # type: ignore[arg-type]  # ASGI's types differ in name
+        base = f"https://gongyu.test/api/v1/{self.slug}"
+        made = httpx.AsyncClient(transport=transport, base_url=base, **options)
+        self.opened.append(made)
+        return made
+
+    def script(self, token: str) -> httpx.AsyncClient:
+        return self.browser(headers={"authorization": f"Bearer {token}"})
+
+    async def signed_in(self, username: str, password: str = PASSWORD) -> httpx.AsyncClient:
+        browser = self.browser()
+        answer = await browser.post("/session", json={"username": username, "password": password})
+        assert (answer.status_code, answer.json()["needs"]) == (201, ""), answer.text
+        return browser
+
+    async def administrator(self) -> httpx.AsyncClient:
+        return self.script(await self.scene.token(self.scene.people.admin))
+
+    async def rules(self, access: str) -> None:
+        text = f'[district]\nslug = "ezhou"\nname = "鄂州市"\n\n[access]\n{access}\n'
+        await apply_file(
+            self.scene.platform, read_file(self.scene.platform, text, file="ezhou.toml"), actor="operator:t"
+        )
+
+    async def code(self, person: UUID, kind: Kind = "activation") -> str:
+        async with self.scene.work() as session:
+            issued = await codes.issue(
+                session,
+                keys=self.scene.keys,
+                kind=kind,
+                persons=[person],
+                valid=timedelta(days=1),
+                by="operator:test",
+                now=datetime.now(UTC),
+            )
+        return issued[person]
+
+
+@pytest.fixture
+async def web(scene: Scene) -> AsyncGenerator[Web]:
+    platform = scene.platform
+    door = Door(SignIn(platform, scene.passwords), Refusals(platform.database))
+    made = Web(scene, create_app(platform, door=door), door)
+    yield made
+    for browser in made.opened:
+        await browser.aclose()

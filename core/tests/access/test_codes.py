@@ -15,6 +15,7 @@ from gongyu.access.codes import CodeError, NewGuardian
 from gongyu.access.models import AccessCode, Account
 from gongyu.access.rules import AccessRules
 from gongyu.access.sign_in import SignIn, SignInRefusedError, Visitor
+from gongyu.events.models import EventRow
 from gongyu.people.models import Guardianship, Membership, Person
 from gongyu.people.roster.canonical import GuardianshipKind
 
@@ -173,6 +174,12 @@ async def test_two_guardians_bind_with_one_slip_and_a_third_does_not(scene: "Sce
     assert list(schools) == [scene.people.first_school]
     assert await enters(scene, "李梅@home", RIGHT)
     assert len(await scene.audited("guardian.bound")) == 2
+    async with scene.work() as session:
+        events = (await session.execute(sa.select(EventRow.type, EventRow.subject, EventRow.data))).all()
+    assert [tuple(event) for event in events] == [  # and nothing of those who were refused
+        ("people.guardian_linked.v1", str(student), {"guardian": str(guardian), "student": str(student)})
+        for guardian in (first, second)
+    ]
 
 
 async def test_parent_who_is_here_already_binds_to_a_sibling_in_another_school(scene: "Scene") -> None:

@@ -1,12 +1,10 @@
 """Coming in over HTTP, as browsers, scripts and strangers try it. The hostile first."""
 
 import json
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
 import httpx
 import msgspec
@@ -14,21 +12,16 @@ import pyotp
 import pytest
 import sqlalchemy as sa
 
-from gongyu.access import accounts, codes
+from gongyu.access import accounts
 from gongyu.access.authenticate import cookie_name
-from gongyu.access.codes import Kind
 from gongyu.access.models import WebSession
-from gongyu.access.sign_in import SignIn
 from gongyu.access.tokens import list_tokens
 from gongyu.database.model import new_id
-from gongyu.districts.service import apply_file, read_file
 from gongyu.events.models import IdempotencyRow
 from gongyu.people.models import ClassGroup, Enrolment, Guardianship
 from gongyu.web.app import create_app
-from gongyu.web.door import Door
-from gongyu.web.observe import Observe
-from gongyu.web.refusals import Refusals
 
+from .conftest import Web
 from .test_oidc import ISSUER, Directory
 
 if TYPE_CHECKING:
@@ -39,66 +32,6 @@ listening = pytest.mark.usefixtures("signals")
 RIGHT = "correct horse battery"
 FRESH = "four quiet bicycles sing"
 JSON = dict[str, Any]
-
-
-@dataclass
-class Web:
-    """The application of a scene, and browsers in front of it."""
-
-    scene: "Scene"
-    app: Observe
-    door: Door
-    slug: str = "ezhou"
-    opened: list[httpx.AsyncClient] = field(default_factory=list)
-
-    def browser(self, *, address: str = "203.0.113.7", **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - httpx's
-        """Somebody's, with cookies of its own."""
-        transport = httpx.ASGITransport(app=self.app, client=(address, 40_000))  # type: ignore[arg-type]  # ASGI's types differ in name
-        base = f"https://gongyu.test/api/v1/{self.slug}"
-        made = httpx.AsyncClient(transport=transport, base_url=base, **options)
-        self.opened.append(made)
-        return made
-
-    def script(self, token: str) -> httpx.AsyncClient:
-        return self.browser(headers={"authorization": f"Bearer {token}"})
-
-    async def signed_in(self, username: str, password: str = RIGHT) -> httpx.AsyncClient:
-        browser = self.browser()
-        answer = await browser.post("/session", json={"username": username, "password": password})
-        assert (answer.status_code, answer.json()["needs"]) == (201, ""), answer.text
-        return browser
-
-    async def administrator(self) -> httpx.AsyncClient:
-        return self.script(await self.scene.token(self.scene.people.admin))
-
-    async def rules(self, access: str) -> None:
-        text = f'[district]\nslug = "ezhou"\nname = "鄂州市"\n\n[access]\n{access}\n'
-        await apply_file(
-            self.scene.platform, read_file(self.scene.platform, text, file="ezhou.toml"), actor="operator:t"
-        )
-
-    async def code(self, person: UUID, kind: Kind = "activation") -> str:
-        async with self.scene.work() as session:
-            issued = await codes.issue(
-                session,
-                keys=self.scene.keys,
-                kind=kind,
-                persons=[person],
-                valid=timedelta(days=1),
-                by="operator:test",
-                now=datetime.now(UTC),
-            )
-        return issued[person]
-
-
-@pytest.fixture
-async def web(scene: "Scene") -> AsyncGenerator[Web]:
-    platform = scene.platform
-    door = Door(SignIn(platform, scene.passwords), Refusals(platform.database))
-    made = Web(scene, create_app(platform, door=door), door)
-    yield made
-    for browser in made.opened:
-        await browser.aclose()
 
 
 def said(answer: httpx.Response) -> JSON:
@@ -514,6 +447,8 @@ async def test_audit_log_is_read_by_the_district_and_copies_of_it_are_noted(web:
         {"form": "csv", "action": "access.refused"},
         {"form": "jsonl", "action": "audit.exported"},
     ]
+    searched = await scene.audited("audit.searched", "district.audit.read")
+    assert [(line.action, line.details) for line in searched] == [("audit.searched", {"action": "token.*"})] * 2
 
 
 # ── the district's own sign-in service ───────────────────────────────────────────────────────────────────────────────

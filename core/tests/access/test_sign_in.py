@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gongyu.access import accounts, attempts, second_factor, sessions
 from gongyu.access.attempts import Limits, TooManyAttemptsError
 from gongyu.access.authenticate import changed
-from gongyu.access.models import Account, SignInAttempt, WebSession
+from gongyu.access.models import Account, FormerPassword, SignInAttempt, WebSession
 from gongyu.access.rules import AccessRules
 from gongyu.access.sign_in import SignedInAs, SignIn, SignInRefusedError, Visitor
 from gongyu.people.models import Membership
@@ -366,6 +366,52 @@ async def test_old_password_opens_only_the_way_to_a_new_one_where_the_policy_say
     assert (through.needs, await who(scene, through.cookie)) == ("", scene.people.teacher)
     with pytest.raises(SignInRefusedError):
         await enter(scene, password="Aa1!correct horse", rules=MLPS3)  # noqa: S106 - of nobody
+
+
+async def test_last_five_passwords_are_not_taken_again_where_the_policy_forces_a_change(scene: "Scene") -> None:
+    person = scene.people.teacher
+    words = ["Aa1!correct horse", *(f"Battery {word} staple 7!" for word in ("red", "blue", "green", "grey", "pink"))]
+    await scene.account(person, "shi", words[0])
+
+    async def become(password: str, rules: AccessRules = MLPS3) -> None:
+        async with scene.work() as session:
+            await accounts.set_password(
+                session,
+                passwords=scene.passwords,
+                rules=rules,
+                person=person,
+                password=password,
+                by="operator:test",
+                now=scene.clock.now,
+            )
+        scene.clock.forward(hours=1)
+
+    async def kept() -> int:
+        async with scene.work() as session:
+            count = (await session.execute(sa.select(sa.func.count()).select_from(FormerPassword))).scalar()
+        return count or 0
+
+    for word in words[1:5]:
+        await become(word)
+    for used in words[:4]:  # the fifth is the present one
+        with pytest.raises(accounts.AccountError) as refused:
+            await become(used)
+        assert [reason.en for reason in refused.value.reasons] == ["it is one of the last 5 passwords"]
+    assert (await enter(scene, password=words[4], rules=AccessRules(password_policy="mlps3"))).needs == ""  # noqa: S106 - a policy
+    await become(words[5])
+    await become(words[0])  # five others have been between
+    assert await kept() == 4
+    await become(words[3], RULES)  # where nobody is forced to change, nothing is held against them
+    assert await kept() == 0
+
+
+async def test_age_of_a_password_is_the_districts_to_say(scene: "Scene") -> None:
+    await scene.account(scene.people.teacher, "shi")
+    monthly = AccessRules(password_days=30)
+    scene.clock.forward(days=29)
+    assert (await enter(scene, rules=monthly)).needs == ""
+    scene.clock.forward(days=1)
+    assert [(await enter(scene, rules=rules)).needs for rules in (monthly, RULES)] == ["password", ""]
 
 
 async def test_half_way_session_is_gone_after_ten_minutes(scene: "Scene") -> None:

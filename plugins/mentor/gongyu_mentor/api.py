@@ -8,12 +8,30 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from gongyu.web import Call, Cursor, Limit, Page
 from gongyu_mentor import assignments, paper, preferences, publishing, rematching, rounds, runs
+from gongyu_mentor.api_appeals import APPEAL_ROUTES
 from gongyu_mentor.api_choices import CHOICE_ROUTES
-from gongyu_mentor.asking import MANAGE, MEMBERS, MENTOR, OWN, SCHOOL, engine, manages, round_of, today, visible, who
+from gongyu_mentor.api_classes import CLASS_ROUTES
+from gongyu_mentor.api_photos import PHOTO_ROUTES
+from gongyu_mentor.asking import (
+    MANAGE,
+    MEMBERS,
+    MENTOR,
+    OWN,
+    SCHOOL,
+    engine,
+    manages,
+    round_of,
+    today,
+    visible,
+    who,
+    workbook,
+)
 from gongyu_mentor.schemas import (
     AssignmentOut,
     LotteryOut,
     NewRound,
+    PaperOut,
+    PaperRow,
     PublishIn,
     RematchIn,
     RoundChange,
@@ -26,8 +44,6 @@ from gongyu_mentor.schemas import (
 )
 
 __all__ = ["ROUTES"]
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @get("/rounds", permission=MEMBERS, operation_id="mentor_list_rounds", summary="List the rounds of one's schools")
@@ -208,12 +224,7 @@ async def school_students(
 async def print_choices(call: Call, round_id: FromPath[UUID], class_id: FromPath[UUID]) -> Response[bytes]:
     row = await rounds.managed(await call.db(), round_id, orgs=call.orgs)
     book = await paper.template(await call.db(), row, class_id=class_id, today=today(call))
-    return _workbook(book, "choices.xlsx")
-
-
-def _workbook(book: bytes, name: str) -> Response[bytes]:
-    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return Response(book, media_type=XLSX, headers=headers)
+    return workbook(book, "choices.xlsx")
 
 
 @get(
@@ -224,7 +235,7 @@ def _workbook(book: bytes, name: str) -> Response[bytes]:
 )
 async def print_assignment(call: Call, school: FromPath[UUID]) -> Response[bytes]:
     rows = await assignments.class_lists(await call.db(), school=school, orgs=call.orgs, today=today(call))
-    return _workbook(paper.assignment_sheet(rows), "assignment.xlsx")
+    return workbook(paper.assignment_sheet(rows), "assignment.xlsx")
 
 
 @post(
@@ -234,14 +245,13 @@ async def print_assignment(call: Call, school: FromPath[UUID]) -> Response[bytes
     summary="Take in a filled workbook: all of its rows, or every wrong cell by its address",
     status_code=200,
 )
-async def take_choices(call: Call, round_id: FromPath[UUID], request: Request[Any, Any, Any]) -> dict[str, int]:
+async def take_choices(call: Call, round_id: FromPath[UUID], request: Request[Any, Any, Any]) -> PaperOut:
     session = await call.session()
-    row = await rounds.managed(session, round_id, orgs=call.orgs)
-    lists = await paper.read_sheet(session, row, content=await request.body(), today=today(call))
-    taken = await preferences.file_paper(
-        session, round_id=round_id, lists=lists, by=call.principal.person, now=call.now
-    )
-    return {"taken": taken}
+    row = await rounds.managed(session, round_id, orgs=call.orgs, lock=True)
+    read = await paper.read_sheet(session, row, content=await request.body(), today=today(call))
+    by = call.principal.person
+    taken = await preferences.file_paper(session, round_id=round_id, lists=read.lists, by=by, now=call.now)
+    return PaperOut(taken, [PaperRow(place, text.pick(call.language)) for place, text in read.own])
 
 
 ROUTES = [
@@ -265,4 +275,7 @@ ROUTES = [
     print_assignment,
     take_choices,
     *CHOICE_ROUTES,
+    *APPEAL_ROUTES,
+    *PHOTO_ROUTES,
+    *CLASS_ROUTES,
 ]

@@ -4,6 +4,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from litestar import Response
+
 from gongyu.access.rights import verdict
 from gongyu.plugin import SignedIn
 from gongyu.web import Call, ProblemError
@@ -16,6 +18,7 @@ __all__ = [
     "MEMBERS",
     "MENTOR",
     "OWN",
+    "REVIEW",
     "SCHOOL",
     "engine",
     "manages",
@@ -23,13 +26,16 @@ __all__ = [
     "today",
     "visible",
     "who",
+    "workbook",
 ]
 
-MANAGE, FILE, MENTOR, SCHOOL = (
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MANAGE, FILE, MENTOR, SCHOOL, REVIEW = (
     "mentor.round.manage",
     "mentor.preference.file",
     "mentor.offer.fill",
     "mentor.school.read",
+    "mentor.appeal.review",
 )
 MEMBERS = SignedIn("those who belong to the round's school or have a child there; filtered in the query")
 OWN = SignedIn("one's own, or one's child's; filtered by relation in the query")
@@ -42,6 +48,11 @@ def today(call: Call) -> date:
 def who(call: Call) -> dict[str, Any]:
     """What every change by a school takes: where it may, and who signs."""
     return {"orgs": call.orgs, "by": call.principal.person}
+
+
+def workbook(book: bytes, name: str) -> Response[bytes]:
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return Response(book, media_type=XLSX, headers=headers)
 
 
 def engine(call: Call) -> dict[str, Any]:

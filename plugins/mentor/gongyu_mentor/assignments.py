@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import aliased
@@ -19,7 +20,9 @@ from gongyu.text import Language
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.events import MentorEnded
+from gongyu_mentor.explanations import Explanation
 from gongyu_mentor.models import AnyRow, Assignment, Offer, Round, Run
+from gongyu_mentor.outcome import opened
 from gongyu_mentor.runs import why_out
 from gongyu_mentor.schemas import AssignmentOut, MentorLoad, SchoolView, StudentLine
 
@@ -27,6 +30,7 @@ __all__ = [
     "class_lists",
     "end_of_leaver",
     "end_of_transferred",
+    "mentored_by",
     "mine",
     "my_students",
     "school_view",
@@ -72,30 +76,35 @@ async def mine(
         Assignment.student_id.in_(guardian_of(principal, today=today)),
     )
     rows = (await connection.execute(_OPEN.where(whose).order_by(Assignment.id))).all()
-    answers = []
-    for row in rows:  # one child, seldom two or three
-        told = await _told(connection, row)
-        answers.append(_with(_out(row), told, language))
-    return answers
+    told = await _told(connection, [row.id for row in rows])
+    return [_with(_out(row), told.get(row.id), language) for row in rows]
 
 
-def _with(one: AssignmentOut, told: Sequence[Any] | None, language: Language) -> AssignmentOut:
-    fields = {name: getattr(one, name) for name in one.__struct_fields__}
-    return AssignmentOut(**{**fields, "why": why_out(told, language) if told else None})
+_Why = tuple[Explanation, Sequence[UUID]]
 
 
-async def _told(connection: AsyncConnection, row: AnyRow) -> Sequence[Any] | None:
-    """The reason from the run that made the pair, or from a later round in which it went on."""
-    mine = sa.func.jsonb_extract_path(Run.result, "pairs", str(row.student_id))
+def _with(one: AssignmentOut, told: _Why | None, language: Language) -> AssignmentOut:
+    return msgspec.structs.replace(one, why=why_out(*told, language) if told else None)
+
+
+async def _told(connection: AsyncConnection, pairs: Sequence[UUID]) -> dict[UUID, _Why]:
+    """The reason from the run that made the pair, or from a later round in which it went on: the newest that knows."""
+    published = sa.select(Round.run_id).where(Round.school_id == Assignment.school_id, Round.run_id.is_not(None))
+    runs = sa.func.array_append(sa.func.array(published.scalar_subquery()), Assignment.run_id)
     in_force = (
-        sa.select(mine)
-        .outerjoin(Round, Round.run_id == Run.id)
-        .where(sa.or_(Run.id == row.run_id, Round.school_id == row.school_id), mine.is_not(None))
-        .order_by(Run.made_at.desc())
-        .limit(1)
+        sa.select(Assignment.id, Assignment.student_id, Assignment.mentor_id, Run.outcome)
+        .join(Run, Run.id == sa.any_(runs))
+        .where(Assignment.id.in_(pairs), sa.or_(Run.id == Assignment.run_id, Run.made_at >= Assignment.begins_at))
+        .order_by(Run.made_at)
     )
-    told: Sequence[Any] | None = (await connection.execute(in_force)).scalar_one_or_none()
-    return told if told and told[0] == str(row.mentor_id) else None
+    told: dict[UUID, _Why] = {}
+    for row in await connection.execute(in_force):
+        outcome = opened(row.outcome)
+        if (known := outcome.why(row.student_id)) is not None:
+            told.pop(row.id, None)
+            if known[0] == row.mentor_id:
+                told[row.id] = known[1], outcome.mentors
+    return told
 
 
 async def my_students(connection: AsyncConnection, *, mentor: UUID) -> list[AssignmentOut]:
@@ -130,7 +139,7 @@ async def school_view(
     last = (
         sa.select(Run.figures, Round.id)
         .join(Round, Round.run_id == Run.id)
-        .where(Round.school_id == school)
+        .where(Round.school_id == school, Round.kind == "students")
         .order_by(Round.published_at.desc())
         .limit(1)
     )
@@ -203,6 +212,12 @@ async def _of_mine(connection: AsyncConnection, school: UUID, orgs: frozenset[UU
     found = sa.select(Org.id).where(Org.id == school, within_orgs(Org.id))
     if (await connection.execute(found, {"orgs": None if orgs is None else list(orgs)})).first() is None:
         raise ProblemError("not-found")
+
+
+def mentored_by(person: UUID, now: datetime) -> sa.Select[UUID]:
+    """The relation `mentor.mentor_of`: whose mentor somebody is now."""
+    going_on = sa.and_(Assignment.begins_at <= now, sa.or_(Assignment.ends_at.is_(None), Assignment.ends_at > now))
+    return sa.select(Assignment.student_id).where(Assignment.mentor_id == person, going_on)
 
 
 async def students_of(context: Context, *, person: UUID) -> list[UUID]:

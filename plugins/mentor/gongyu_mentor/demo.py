@@ -14,22 +14,14 @@ from gongyu.people.models import Membership
 from gongyu.plugin import Context, DemoLine, Text
 from gongyu_mentor import people, preferences, publishing, rematching, rounds, runs
 from gongyu_mentor.models import Offer, Run
+from gongyu_mentor.outcome import opened
 from gongyu_mentor.schemas import NewRound, RematchIn, RunOut
 from gongyu_mentor.settings import MentorSettings
+from gongyu_mentor.talks.demo import play_talks
 
 __all__ = ["play"]
 
 _SEED = 20260901
-
-
-class _InTheOpen:
-    """Stands in for the district's keys: the round is over in one transaction, so nobody is kept from its seed."""
-
-    def encrypt(self, slug: str, plaintext: bytes, *, context: bytes) -> bytes:  # noqa: ARG002 - as the keys have it
-        return plaintext
-
-    def decrypt(self, slug: str, sealed: bytes, *, context: bytes) -> bytes:  # noqa: ARG002 - as above
-        return sealed
 
 
 async def play(context: Context) -> list[DemoLine]:
@@ -62,12 +54,13 @@ async def play(context: Context) -> list[DemoLine]:
         ),
         DemoLine(title=Text(zh="可以说明原因的学生", en="pupils who can be told why"), figure=explained),
         DemoLine(title=Text(zh="一名导师离任后更换导师的学生", en="moved when a mentor left"), figure=moved),
+        *await play_talks(context),
     ]
 
 
 async def _school(context: Context, school: UUID, *, today: date) -> tuple[RunOut, RunOut]:
     """One round and one departure; the times lie in the days before, so that the round is over now."""
-    session, now, keys = context.session, context.now, _InTheOpen()
+    session, now, keys = context.session, context.now, context.seals.keys
     opens, closes = now - timedelta(days=3), now - timedelta(hours=1)
     new = NewRound(school=school, title="导师双选", opens_at=opens, closes_at=closes)
     settings = context.settings or MentorSettings()
@@ -104,6 +97,5 @@ def _average(run: RunOut) -> UUID:
 
 async def _explained(session: AsyncSession) -> int:
     """Reasons on file in the runs that are in force."""
-    keys = sa.func.jsonb_object_keys(sa.func.jsonb_extract_path(Run.result, "pairs"))
-    found = sa.select(keys.label("student")).where(Run.kind == "trial").subquery()
-    return (await session.execute(sa.select(sa.func.count(sa.distinct(found.c.student))))).scalar_one()
+    found = await session.scalars(sa.select(Run.outcome).where(Run.kind == "trial"))
+    return sum(len(opened(kept)) for kept in found)

@@ -6,14 +6,17 @@ and that only where the queue is long enough to hide in.
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
+
 from gongyu.text import Text
-from gongyu_mentor.matching import INELIGIBLE, NOBODY, Result, Snapshot, unpack
+from gongyu_mentor.matching import INELIGIBLE, NOBODY, Result, Snapshot, decided_by
 from gongyu_mentor.verification import EVERYBODY, CutOffs, cut_offs
 
-__all__ = ["HIDDEN_BELOW", "Explanation", "Position", "Refusal", "explain", "reason", "refusal_reason"]
+__all__ = ["HIDDEN_BELOW", "Explanation", "Position", "Refusal", "Told", "explain", "reason", "refusal_reason", "tell"]
 
 HIDDEN_BELOW = 5
 """A queue shorter than this stays hidden: in it a place would be a statement about particular classmates."""
@@ -42,35 +45,70 @@ class Explanation(NamedTuple):
     refusals: list[Refusal]
 
 
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """The explanations of a whole run as numbers; words are made for whoever asks, one student at a time."""
+
+    codes: list[int]
+    """Per student: the number of the choice given, or what `_GIVEN` has at its negative."""
+    choices: list[int]
+    """Per student: how many were listed."""
+    refused: list[list[int]]
+    """Per student, for each mentor listed above: mentor, place in `_REFUSED`, place in the queue or 0."""
+    queues: list[int]
+    """Per mentor: how many are there or would rather be there."""
+    seats: list[int]
+
+    def of(self, student: int, *, mentor: int) -> Explanation:
+        code, refused = self.codes[student], self.refused[student]
+        refusals = [
+            Refusal(who, _REFUSED[why], Position(place, self.queues[who], self.seats[who]) if place else None)
+            for who, why, place in zip(refused[::3], refused[1::3], refused[2::3], strict=True)
+        ]
+        return Explanation(f"CHOICE_{code}" if code > 0 else _GIVEN[-code], mentor, self.choices[student], refusals)
+
+
+_GIVEN = ("KEPT", "PINNED", "HANDOVER", "COMPLETION", "UNMATCHED")
+_KEPT, _PINNED, _HANDOVER, _COMPLETION, _UNMATCHED = (-at for at in range(len(_GIVEN)))
+_REFUSED = ("FULL_CLASS", "FULL_BAND", "FULL_LOTTERY", "FULL_POLICY", "CLOSED", "NOT_ELIGIBLE")
+_POLICY, _CLOSED, _NOT_ELIGIBLE = 3, 4, 5
+
+
 def explain(
     snapshot: Snapshot, result: Result, *, inherited: Sequence[int] | None = None, hidden_below: int = HIDDEN_BELOW
 ) -> list[Explanation]:
     """One explanation per student. `inherited` is the successor a rematch added to a student's list."""
+    told = tell(snapshot, result, inherited=inherited, hidden_below=hidden_below)
+    return [told.of(student, mentor=mentor) for student, mentor in enumerate(result.final)]
+
+
+def tell(
+    snapshot: Snapshot,
+    result: Result,
+    *,
+    inherited: Sequence[int] | None = None,
+    pinned: AbstractSet[int] = frozenset(),
+    hidden_below: int = HIDDEN_BELOW,
+) -> Told:
+    """All of it in numbers. `pinned` are students whose pair somebody decided: they are told that, and not "kept"."""
     cut = cut_offs(snapshot, capacities=result.capacities, stable=result.stable)
     reached = _reached(snapshot, result)
     queues = _queues(snapshot, reached, mentors=len(cut.seats))
-    explanations: list[Explanation] = []
+    told = Told(codes=[], choices=[], refused=[], queues=[len(queue) for queue in queues], seats=cut.seats)
     for student, choices in enumerate(snapshot.preferences):
-        handed_over = inherited is not None and inherited[student] != NOBODY
-        listed = len(choices) - handed_over
-        final = result.final[student]
-        if snapshot.kept[student] != NOBODY:
-            explanations.append(Explanation("KEPT", final, listed, []))
-            continue
+        listed = len(choices) - (inherited is not None and inherited[student] != NOBODY)
         given = reached[student]
-        refusals = [
-            _refusal(student, choices[at], snapshot.keys[student][at], snapshot, cut, queues, hidden_below)
-            for at in range(given)
-            if at < listed
-        ]
-        if given < listed:
-            code = f"CHOICE_{given + 1}"
+        if snapshot.kept[student] != NOBODY:
+            code = _PINNED if student in pinned else _KEPT
+        elif given < listed:
+            code = given + 1
         elif given < len(choices):
-            code = "HANDOVER"
+            code = _HANDOVER
         else:
-            code = "UNMATCHED" if final == NOBODY else "COMPLETION"
-        explanations.append(Explanation(code, final, listed, refusals))
-    return explanations
+            code = _UNMATCHED if result.final[student] == NOBODY else _COMPLETION
+        told.codes.append(code)
+        told.choices.append(listed)
+        told.refused.append(_refused(student, min(given, listed), snapshot, cut, queues, hidden_below))
+    return told
 
 
 def _reached(snapshot: Snapshot, result: Result) -> list[int]:
@@ -85,40 +123,44 @@ def _queues(snapshot: Snapshot, reached: Sequence[int], *, mentors: int) -> list
     """Per mentor the sorted keys of those who are there or would rather be there."""
     queues: list[list[int]] = [[] for _ in range(mentors)]
     for choices, precedence, upto in zip(snapshot.preferences, snapshot.keys, reached, strict=True):
-        for at in range(min(upto + 1, len(choices))):
-            if precedence[at] != INELIGIBLE:
-                queues[choices[at]].append(precedence[at])
+        for mentor, key in zip(choices[: upto + 1], precedence, strict=False):
+            if key != INELIGIBLE:
+                queues[mentor].append(key)
     for queue in queues:
         queue.sort()
     return queues
 
 
-def _refusal(  # noqa: PLR0917 - called once per refused choice, where names would cost more than they tell
+def _refused(  # noqa: PLR0917 - called once per student, where names would cost more than they tell
     student: int,
-    mentor: int,
-    key: int,
+    upto: int,
     snapshot: Snapshot,
     cut: CutOffs,
     queues: Sequence[list[int]],
     hidden_below: int,
-) -> Refusal:
-    if key == INELIGIBLE:
-        return Refusal(mentor, "NOT_ELIGIBLE", None)
-    if not cut.seats[mentor]:
-        return Refusal(mentor, "CLOSED", None)
-    bound = cut.reserved[mentor] if student in snapshot.group else cut.open[mentor]
-    if key < cut.last[mentor] or bound < 0:
-        code = "FULL_POLICY"  # somebody with a worse key is there, or every seat went by policy
-    elif bound == EVERYBODY:  # unreachable in a sound result; `verify` refuses it as unstable
-        raise ValueError(f"student {student} clears mentor {mentor}: the result is not stable")
-    else:
-        mine, theirs = unpack(key), unpack(bound)
-        code = "FULL_CLASS" if mine.cls != theirs.cls else "FULL_BAND" if mine.band != theirs.band else "FULL_LOTTERY"
-    queue = queues[mentor]
-    position = (
-        Position(bisect_left(queue, key) + 1, len(queue), cut.seats[mentor]) if len(queue) >= hidden_below else None
-    )
-    return Refusal(mentor, code, position)
+) -> list[int]:
+    """For each of the first choices the mentor, why not, and the place in the queue."""
+    told: list[int] = []
+    bounds = cut.reserved if student in snapshot.group else cut.open
+    choices, precedence = snapshot.preferences[student], snapshot.keys[student]
+    for at in range(upto):
+        mentor, key = choices[at], precedence[at]
+        if key == INELIGIBLE:
+            told += (mentor, _NOT_ELIGIBLE, 0)
+            continue
+        if not cut.seats[mentor]:
+            told += (mentor, _CLOSED, 0)
+            continue
+        bound = bounds[mentor]
+        if key < cut.last[mentor] or bound < 0:
+            code = _POLICY  # somebody with a worse key is there, or every seat went by policy
+        elif bound == EVERYBODY:  # unreachable in a sound result; `verify` refuses it as unstable
+            raise ValueError(f"student {student} clears mentor {mentor}: the result is not stable")
+        else:
+            code = decided_by(key, bound)
+        queue = queues[mentor]
+        told += (mentor, code, bisect_left(queue, key) + 1 if len(queue) >= hidden_below else 0)
+    return told
 
 
 _REFUSALS = {

@@ -30,7 +30,7 @@ async def _terms(session: AsyncSession | AsyncConnection, round_id: UUID, mentor
     found = (
         sa.select(Round.favour_percent)
         .join(Offer, Offer.round_id == Round.id)
-        .where(Round.id == round_id, Offer.mentor_id == mentor, Round.state != "draft")
+        .where(Round.id == round_id, Offer.mentor_id == mentor, Round.state != "draft", Round.kind == "students")
     )
     percent = (await session.execute(found)).scalar_one_or_none()
     if percent is None:

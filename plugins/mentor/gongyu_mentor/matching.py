@@ -24,6 +24,7 @@ __all__ = [
     "Key",
     "Result",
     "Snapshot",
+    "decided_by",
     "deferred_acceptance",
     "open_seats",
     "pack",
@@ -58,6 +59,12 @@ def pack(*, cls: int, band: int, lottery: int) -> int:
 
 def unpack(key: int) -> Key:
     return Key(key >> (_BAND_BITS + _LOTTERY_BITS), key >> _LOTTERY_BITS & _BAND_MASK, key & _LOTTERY_MASK)
+
+
+def decided_by(key: int, other: int) -> int:
+    """Which field of two keys decides between them: 0 is the class, 1 the band, 2 the lottery."""
+    differing = key ^ other
+    return 0 if differing >> _BAND_BITS + _LOTTERY_BITS else 1 if differing >> _LOTTERY_BITS else 2
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

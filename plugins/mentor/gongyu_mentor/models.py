@@ -9,13 +9,30 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gongyu.database.model import ModelBase, new_id, plugin_metadata
-from gongyu.people.models import AcademicSession, Org, Person
+from gongyu.database.model import ModelBase, new_id, plugin_metadata, sealed_column
+from gongyu.people.models import AcademicSession, ClassGroup, Org, Person
 
-__all__ = ["AnyRow", "Assignment", "Base", "Favour", "Load", "Offer", "Pin", "Preference", "Round", "Run"]
+__all__ = [
+    "AnyRow",
+    "Appeal",
+    "Assignment",
+    "Base",
+    "ClassAssignment",
+    "ClassPreference",
+    "Favour",
+    "Load",
+    "Offer",
+    "Photo",
+    "Pin",
+    "Preference",
+    "Refiled",
+    "Refiling",
+    "Round",
+    "Run",
+]
 
 
 #: A row of some select, whichever columns it has.
@@ -59,6 +76,7 @@ class Round(Base):
     __tablename__ = "mentor_round"
     __table_args__ = (
         sa.CheckConstraint("state IN ('draft', 'choosing', 'closed', 'published')", name="state"),
+        sa.CheckConstraint("kind IN ('students', 'classes')", name="kind"),
         sa.CheckConstraint("opens_at < closes_at", name="times"),
         sa.CheckConstraint("1 <= soft_cap AND soft_cap <= hard_cap AND hard_cap <= 50", name="caps"),
         sa.CheckConstraint("list_length BETWEEN 1 AND 20", name="list_length"),
@@ -75,6 +93,8 @@ class Round(Base):
     school_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Org.id, ondelete="CASCADE"))
     term_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(AcademicSession.id, ondelete="SET NULL"))
     title: Mapped[str]
+    kind: Mapped[str] = mapped_column(server_default="students")
+    """Who chooses: students a mentor each, or classes a party-member teacher each."""
     state: Mapped[str] = mapped_column(server_default="draft")
     grades: Mapped[list[str]] = _words()
     """Who takes part; empty is the whole school."""
@@ -88,6 +108,8 @@ class Round(Base):
     care_categories: Mapped[list[str]] = _words()
     """Those the reserves are for; empty is any."""
     appeal_days: Mapped[int]
+    answer_days: Mapped[int] = mapped_column(server_default="5")
+    """How soon the school answers an appeal."""
     salt: Mapped[bytes]
     """Goes into snapshot hashes, so that nobody can try out guesses of who is in the group."""
     seed_hash: Mapped[str | None]
@@ -125,6 +147,8 @@ class Offer(Base):
     grades: Mapped[list[str]] = _words()
     sex: Mapped[str | None]
     """Set where the duty asks for it, as in a dormitory."""
+    party_member: Mapped[bool] = mapped_column(server_default=sa.false())
+    """Asked of teachers in a round of classes, and of nobody else."""
     subjects: Mapped[list[str]] = _words()
     talents: Mapped[list[str]] = _words()
     introduction: Mapped[str] = mapped_column(server_default="")
@@ -185,7 +209,7 @@ class Pin(Base):
 class Run(Base):
     """A run of the engine, whole and unchangeable (the application's role may not update or delete it).
 
-    `result` holds each student's mentor and explanation, by id: nobody's name, key, group or category.
+    `outcome` holds each student's mentor and explanation in numbers, see `outcome.Outcome`.
     """
 
     __tablename__ = "mentor_run"
@@ -201,7 +225,7 @@ class Run(Base):
     snapshot_hash: Mapped[str]
     seed_hash: Mapped[str]
     figures: Mapped[dict[str, Any]]
-    result: Mapped[dict[str, Any]] = mapped_column(JSONB())
+    outcome: Mapped[bytes]
     made_by: Mapped[UUID | None] = _signer()
     made_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
@@ -219,7 +243,11 @@ class Load(Base):
 
 
 class Assignment(Base):
-    """Student and mentor for a period; by time and not by day, because a former mentor loses access at once."""
+    """Student and mentor for a period; by time and not by day, because a former mentor loses access at once.
+
+    Mentor and school are known through `Load`, of which there is one for each: a check for each pupil as well took a
+    quarter of the time of a publication.
+    """
 
     __tablename__ = "mentor_assignment"
     __table_args__ = (
@@ -238,9 +266,128 @@ class Assignment(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     student_id: Mapped[UUID] = _person(index=True)
-    mentor_id: Mapped[UUID] = _person()
-    school_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Org.id, ondelete="CASCADE"))
+    mentor_id: Mapped[UUID]
+    school_id: Mapped[UUID]
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(Run.id, ondelete="SET NULL"))
     begins_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     end_reason: Mapped[str | None]
+
+
+class ClassPreference(Base):
+    """A class's ranked teachers, filed by its homeroom teacher or by the school."""
+
+    __tablename__ = "mentor_class_preference"
+    __table_args__ = (sa.CheckConstraint("cardinality(choices) <= 20", name="choices"),)
+
+    round_id: Mapped[UUID] = _round(primary_key=True)
+    class_id: Mapped[UUID] = mapped_column(sa.ForeignKey(ClassGroup.id, ondelete="CASCADE"), primary_key=True)
+    choices: Mapped[list[UUID]] = _people()
+    filed_by: Mapped[UUID | None] = _signer()
+    filed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class ClassAssignment(Base):
+    """A class and its party-member teacher for a period: one for each class, and no teacher has two."""
+
+    __tablename__ = "mentor_class_assignment"
+    __table_args__ = (
+        sa.CheckConstraint("ends_at >= begins_at", name="period"),
+        sa.Index("uq_mentor_class_open", "class_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")),
+        sa.Index(
+            "uq_mentor_class_teacher",
+            "school_id",
+            "mentor_id",
+            unique=True,
+            postgresql_where=sa.text("ends_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    class_id: Mapped[UUID] = mapped_column(sa.ForeignKey(ClassGroup.id, ondelete="CASCADE"), index=True)
+    mentor_id: Mapped[UUID] = _person(index=True)
+    school_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Org.id, ondelete="CASCADE"))
+    run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(Run.id, ondelete="SET NULL"))
+    begins_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+
+
+class Appeal(Base):
+    """A family against its pair: reasons and answer are sealed. One for each student and round, unless withdrawn."""
+
+    __tablename__ = "mentor_appeal"
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('filed', 'withdrawn', 'upheld', 'rejected')", name="state"),
+        sa.CheckConstraint(
+            "(state IN ('upheld', 'rejected')) = (decided_at IS NOT NULL AND answer IS NOT NULL)", name="answered"
+        ),
+        sa.Index(
+            "uq_mentor_appeal_student",
+            "round_id",
+            "student_id",
+            unique=True,
+            postgresql_where=sa.text("state <> 'withdrawn'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    round_id: Mapped[UUID] = _round()
+    student_id: Mapped[UUID] = _person(index=True)
+    state: Mapped[str] = mapped_column(server_default="filed")
+    reasons: Mapped[bytes] = sealed_column()
+    filed_by: Mapped[UUID | None] = _signer()
+    filed_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    answer: Mapped[bytes | None] = sealed_column()
+    decided_by: Mapped[UUID | None] = _signer()
+    decided_at: Mapped[datetime | None]
+    run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(Run.id, ondelete="SET NULL"))
+    """The rematch that followed from it."""
+
+
+class Refiling(Base):
+    """A window in which those whose mentor leaves choose anew, over mentors with free seats; used by the rematch."""
+
+    __tablename__ = "mentor_refiling"
+    __table_args__ = (
+        sa.CheckConstraint("opened_at < closes_at", name="times"),
+        sa.Index("uq_mentor_refiling_open", "round_id", unique=True, postgresql_where=sa.text("used_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    round_id: Mapped[UUID] = _round()
+    gone: Mapped[list[UUID]] = _people()
+    opened_by: Mapped[UUID | None] = _signer()
+    opened_at: Mapped[datetime]
+    closes_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Refiled(Base):
+    """A displaced student's new list."""
+
+    __tablename__ = "mentor_refiled"
+    __table_args__ = (sa.CheckConstraint("cardinality(choices) <= 20", name="choices"),)
+
+    refiling_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Refiling.id, ondelete="CASCADE"), primary_key=True)
+    student_id: Mapped[UUID] = _person(primary_key=True)
+    choices: Mapped[list[UUID]] = _people()
+    filed_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class Photo(Base):
+    """A mentor's picture, if they like to show one. `digest` is what a browser compares."""
+
+    __tablename__ = "mentor_photo"
+    __table_args__ = (
+        sa.CheckConstraint("length(content) <= 200 * 1024", name="size"),
+        sa.CheckConstraint("media_type IN ('image/jpeg', 'image/png', 'image/webp')", name="media_type"),
+    )
+
+    person_id: Mapped[UUID] = _person(primary_key=True)
+    media_type: Mapped[str]
+    content: Mapped[bytes]
+    digest: Mapped[str]
+    changed_at: Mapped[datetime]

@@ -15,8 +15,8 @@ from gongyu.people.models import Person
 from gongyu.plugin import Text
 from gongyu.web import Paged, ProblemError
 from gongyu_mentor import people
-from gongyu_mentor.models import AnyRow, Offer, Pin, Preference, Round
-from gongyu_mentor.rounds import managed, refuse
+from gongyu_mentor.models import AnyRow, Offer, Photo, Pin, Preference, Round
+from gongyu_mentor.rounds import managed, of_students, refuse
 from gongyu_mentor.schemas import OfferIn, OfferOut, PinIn, PinOut, Profile
 
 __all__ = ["OFFERS", "decide_fewer", "list_pins", "pin", "set_offers", "show_profile", "unpin", "withdraw"]
@@ -40,6 +40,7 @@ def _out(row: asyncpg.Record) -> OfferOut:
         talents=row["talents"],
         introduction=row["introduction"],
         grades=row["grades"],
+        photo=row["photo"],
     )
 
 
@@ -54,8 +55,10 @@ OFFERS = Paged(
         Offer.talents,
         Offer.introduction,
         Offer.grades,
+        Photo.digest.label("photo"),
     )
     .join(Person, Person.id == Offer.mentor_id)
+    .outerjoin(Photo, Photo.person_id == Offer.mentor_id)
     .outerjoin(_counted, _counted.c.mentor == Offer.mentor_id)
     .where(Offer.round_id == _round, Offer.left_at.is_(None)),
     key=[Offer.mentor_id],
@@ -90,6 +93,8 @@ async def set_offers(
             errors.append((f"/{at}/hard_cap", most))
         if one.soft_cap > one.hard_cap:
             errors.append((f"/{at}/soft_cap", Text(zh="不能大于 hard_cap", en="not above hard_cap")))
+        if row.kind == "classes" and not one.party_member:
+            errors.append((f"/{at}/party_member", Text(zh="须为党员教师", en="must be a party member")))
         if one.reserve is not None and one.reserve > one.hard_cap:
             errors.append((f"/{at}/reserve", Text(zh="不能大于 hard_cap", en="not above hard_cap")))
     if len({one.mentor for one in offers}) < len(offers):
@@ -98,7 +103,7 @@ async def set_offers(
         raise ProblemError("invalid", errors=errors)
     if offers:
         write = insert(Offer)
-        names = ("soft_cap", "hard_cap", "reserve", "grades", "sex")
+        names = ("soft_cap", "hard_cap", "reserve", "grades", "sex", "party_member")
         fresh = {name: write.excluded[name] for name in names}
         rows = [
             {"round_id": round_id, "mentor_id": one.mentor, **{name: getattr(one, name) for name in names}}
@@ -199,6 +204,7 @@ async def pin(
 ) -> None:
     """A pair by decision. It takes the mentor's seat out of the run; it is never an edit of an assignment."""
     row = await managed(session, round_id, orgs=orgs, lock=True)
+    of_students(row)
     _still_open(row)
     part = people.students_at(row.school_id, today=today, grades=row.grades).subquery()
     if (await session.execute(sa.select(part.c.person_id).where(part.c.person_id == student))).first() is None:

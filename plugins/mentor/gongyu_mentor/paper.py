@@ -2,11 +2,14 @@
 
 A choice is a mentor's number on the second sheet, because a child writes 7 and not an id. The sheet with the numbers
 travels with the workbook, so a number means what it meant when it was printed. All rows are taken, or none.
+
+A list that the pupil filed alone stands, whichever came first: of such a row it is told that it was not taken, and
+where it says the same, or nothing, there is nothing to tell.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,10 +21,11 @@ from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.models import AnyRow, Offer, Preference
+from gongyu_mentor.rounds import of_students
 from gongyu_mentor.sheet import Cell, Sheet, sheets_of
 from gongyu_mentor.workbook import book_bytes, write_sheet
 
-__all__ = ["CHOICES", "MENTORS", "assignment_sheet", "read_sheet", "template"]
+__all__ = ["CHOICES", "MENTORS", "Read", "assignment_sheet", "class_sheet", "read_sheet", "template"]
 
 CHOICES, MENTORS = "志愿 choices", "导师 mentors"
 NUMBER, NAME, ID, CHOICE = "学号 number", "姓名 name", "编号 id", "志愿 choice"
@@ -29,8 +33,16 @@ _MENTOR_HEAD = ["序号 no.", NAME, "名额 places", "学科 subjects", "特长 
 _MOST_ROWS = 2000
 
 
+class Read(NamedTuple):
+    """The lists to take in, and the rows that give way to a pupil's own list, by address."""
+
+    lists: dict[UUID, list[UUID]]
+    own: list[tuple[str, Text]]
+
+
 async def template(connection: AsyncConnection, row: AnyRow, *, class_id: UUID, today: date) -> bytes:
     """The workbook of one class, with what is on file already."""
+    of_students(row)
     students = await _of_class(connection, row, class_id, today=today)
     if not students:
         raise ProblemError("not-found")
@@ -86,17 +98,19 @@ async def read_sheet(
     *,
     content: bytes,
     today: date,
-) -> dict[UUID, list[UUID]]:
-    """The lists that are new or differ from what is on file.
+) -> Read:
+    """The lists that are new or differ from what is on file. Whoever takes them in holds the round's row meanwhile.
 
     Raises:
         ProblemError: `invalid` with every wrong cell by its address; nothing is taken then.
     """
+    of_students(row)
     sheets = _opened(content)
     findings: list[tuple[str, Text]] = []
     mentors = await _numbers(session, row, sheets[MENTORS], findings)
     students = {one.person_id: one for one in await _of_class(session, row, None, today=today)}
     lists: dict[UUID, list[UUID]] = {}
+    own: list[tuple[str, Text]] = []
     seen: set[UUID] = set()
     for number, cells in sheets[CHOICES].rows:
         student = _student(cells, number, students, seen, findings)
@@ -106,13 +120,14 @@ async def read_sheet(
         on_file = students[student]
         if choices == list(on_file.choices or ()):
             continue
-        if on_file.source == "own":
-            told = Text(zh="学生已自己填报，纸质表不能改", en="filed by the pupil; paper does not change it")
-            findings.append((_at(number, 4), told))
-        lists[student] = choices
+        if on_file.source != "own":
+            lists[student] = choices
+        elif choices:
+            told = Text(zh="学生已自己填报，以自己填报的为准", en="filed by the pupil, whose own list stands")
+            own.append((_at(number, 4), told))
     if findings:
         raise ProblemError("invalid", Text(zh="没有录入任何一行", en="no row was taken"), errors=findings)
-    return lists
+    return Read(lists, own)
 
 
 def _opened(content: bytes) -> Mapping[str, Sheet]:
@@ -215,6 +230,13 @@ def _at(line: int, column: int) -> str:
         column, rest = divmod(column - 1, 26)
         letters = chr(65 + rest) + letters
     return f"{CHOICES}!{letters}{line}"
+
+
+def class_sheet(rows: Sequence[Sequence[object]]) -> bytes:
+    """Classes and their party-member teachers as a workbook."""
+    book = Workbook(write_only=True)
+    write_sheet(book, "班级导师 classes", ["班级 class", "党员教师 teacher", "说明 reason"], rows)
+    return book_bytes(book)
 
 
 def assignment_sheet(rows: Sequence[Sequence[object]]) -> bytes:

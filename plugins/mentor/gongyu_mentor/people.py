@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,9 +17,14 @@ __all__ = ["STAFF", "homeroom", "orgs_of", "staff_at", "students_at"]
 
 #: Who may mentor: grown-ups who work at the school (OneRoster 1.2 role names).
 STAFF = ("teacher", "counselor", "principal", "siteAdministrator", "aide")
+#: Written into the statement: a `Prepared` query knows its parameters by name.
+_STUDENT: Final[sa.ColumnElement[str]] = sa.literal_column("'student'")
+_HOMEROOM: Final[sa.ColumnElement[str]] = sa.literal_column("'homeroom'")
 
 
-def students_at(school: UUID | sa.ColumnElement[UUID], *, today: date, grades: Sequence[str] = ()) -> sa.Select[Any]:
+def students_at(
+    school: UUID | sa.ColumnElement[UUID], *, today: date | sa.BindParameter[date], grades: Sequence[str] = ()
+) -> sa.Select[Any]:
     """`person_id` and `class_id` of the pupils of a school; the class is their homeroom, where they have one."""
     home = homeroom(today)
     found = (
@@ -29,7 +34,7 @@ def students_at(school: UUID | sa.ColumnElement[UUID], *, today: date, grades: S
         .outerjoin(home, sa.and_(home.c.person_id == Membership.person_id, home.c.school_id == Membership.org_id))
         .where(
             Membership.org_id == school,
-            Membership.role == "student",
+            Membership.role == _STUDENT,
             holds(Membership, today),
             sa.or_(Person.ended_on.is_(None), Person.ended_on >= today),
         )
@@ -38,7 +43,7 @@ def students_at(school: UUID | sa.ColumnElement[UUID], *, today: date, grades: S
     return found.where(home.c.grade.in_(list(grades))) if grades else found
 
 
-def homeroom(today: date) -> sa.Subquery:
+def homeroom(today: date | sa.BindParameter[date]) -> sa.Subquery:
     """Each pupil's homeroom class today."""
     return (
         sa.select(
@@ -51,9 +56,9 @@ def homeroom(today: date) -> sa.Subquery:
         )
         .join(ClassGroup, ClassGroup.id == Enrolment.class_id)
         .where(
-            Enrolment.role == "student",
+            Enrolment.role == _STUDENT,
             holds(Enrolment, today),
-            ClassGroup.type == "homeroom",
+            ClassGroup.type == _HOMEROOM,
             sa.or_(ClassGroup.ended_on.is_(None), ClassGroup.ended_on >= today),
         )
         .subquery("homeroom")

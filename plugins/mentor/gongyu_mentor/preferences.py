@@ -17,7 +17,7 @@ from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.models import AnyRow, Offer, Preference, Round
-from gongyu_mentor.rounds import refuse, stage
+from gongyu_mentor.rounds import APPEALED, refuse, stage
 from gongyu_mentor.schemas import Choices, ChoicesOut
 
 __all__ = ["file_own", "file_paper", "read_own", "wrong_choices"]
@@ -38,7 +38,8 @@ async def read_own(connection: AsyncConnection | AsyncSession, *, round_id: UUID
 async def file_own(
     session: AsyncSession, *, round_id: UUID, student: UUID, asked: Choices, now: datetime, today: date
 ) -> ChoicesOut:
-    """A student files their list, or files it anew.
+    """A student files their list, or files it anew. The deadline is the database's, of which there is one: `now`, the
+    clock of whichever process took the request, only says why it was refused.
 
     Raises:
         ProblemError: `not-found` for a round that is not theirs, `conflict` when it is not open, `invalid` with every
@@ -48,6 +49,7 @@ async def file_own(
     offered = set(await session.scalars(sa.select(Offer.mentor_id).where(Offer.round_id == round_id)))
     if errors := wrong_choices(asked.choices, offered=offered, most=row.list_length):
         raise ProblemError("invalid", errors=errors)
+    arrived = sa.func.statement_timestamp()  # not when a lock is had: whoever came in time is in
     open_round = (
         sa.select(
             Round.id,
@@ -56,9 +58,9 @@ async def file_own(
             sa.literal(asked.keep),
             sa.literal("own"),
             sa.literal(student, sa.Uuid()),
-            sa.literal(now, sa.DateTime(timezone=True)),
+            arrived,
         )
-        .where(Round.id == round_id, Round.state == "choosing", Round.opens_at <= now, now < Round.closes_at)
+        .where(Round.id == round_id, Round.state == "choosing", Round.opens_at <= arrived, arrived < Round.closes_at)
         .with_for_update(read=True, of=Round)
     )
     write = insert(Preference).from_select(_FILED, open_round)
@@ -81,7 +83,9 @@ _FILED = ["round_id", "student_id", "choices", "keep", "source", "filed_by", "fi
 async def _round_for(session: AsyncSession, round_id: UUID, student: UUID, today: date) -> AnyRow:
     """The round, if this student takes part in it."""
     columns = sa.select(Round.school_id, Round.grades, Round.list_length)
-    row = (await session.execute(columns.where(Round.id == round_id, Round.state != "draft"))).first()
+    row = (
+        await session.execute(columns.where(Round.id == round_id, Round.state != "draft", Round.kind == "students"))
+    ).first()
     if row is not None:
         part = people.students_at(row.school_id, today=today, grades=row.grades)
         if (await session.execute(part.where(Membership.person_id == student))).first() is not None:
@@ -90,7 +94,7 @@ async def _round_for(session: AsyncSession, round_id: UUID, student: UUID, today
 
 
 async def _why_not(session: AsyncSession, round_id: UUID, now: datetime) -> ProblemError:
-    columns = sa.select(Round.state, Round.opens_at, Round.closes_at, Round.appeals_until)
+    columns = sa.select(Round.state, Round.opens_at, Round.closes_at, Round.appeals_until, APPEALED)
     row = (await session.execute(columns.where(Round.id == round_id))).one()
     match stage(row, now):
         case "announced":

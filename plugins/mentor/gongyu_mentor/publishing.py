@@ -1,8 +1,7 @@
 """A run becomes the assignment: everything in one transaction, proved once more on what stands in the database now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,13 +9,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
+from gongyu.access.keys import KeyRing
 from gongyu.database.model import new_id
 from gongyu.events.outbox import publish_all
 from gongyu.plugin import Event
+from gongyu_mentor import class_rounds
 from gongyu_mentor.events import MentorAssigned, MentorEnded
 from gongyu_mentor.matching import NOBODY, Result, solve
 from gongyu_mentor.models import AnyRow, Assignment, Load, Round
-from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse
+from gongyu_mentor.outcome import opened
+from gongyu_mentor.rounds import managed, open_seed, refuse
 from gongyu_mentor.runs import read_run
 from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
 from gongyu_mentor.verification import require_sound
@@ -33,7 +35,7 @@ async def publish(
     by: UUID | None,
     now: datetime,
     today: date,
-    keys: Sealer,
+    keys: KeyRing,
 ) -> AnyRow:
     """Publish a run, reveal the seed, open the appeals.
 
@@ -51,7 +53,7 @@ async def publish(
     if row.state != "closed" or kept.kind != "trial":
         raise refuse("先要试算，才能公布", "a trial run comes first")
     seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, today=today)
+    frozen = await freeze(session, row, seed=seed, keys=keys, today=today)
     if fingerprint(frozen, salt=row.salt) != kept.snapshot_hash:
         raise refuse(
             "试算之后名额、学生或指定结对有变化，请重新试算再公布",
@@ -62,7 +64,8 @@ async def publish(
     if not result.covers_everybody:
         left = result.final.count(NOBODY)
         raise refuse(f"还有 {left} 名学生没有导师，不能公布", f"{left} students have no mentor; it cannot be published")
-    if [str(frozen.mentors[mentor]) for mentor in result.final] != _kept_mentors(kept.result, frozen):
+    # Its explanations follow from the same snapshot, whose hash has just been compared.
+    if [frozen.mentors[mentor] for mentor in result.final] != opened(kept.outcome).mentors_of():
         raise RuntimeError(f"run {run} cannot be repeated; nothing is published")
     publication = {
         "state": "published",
@@ -75,7 +78,8 @@ async def publish(
         "version": Round.version + 1,
     }
     await session.execute(sa.update(Round).where(Round.id == round_id).values(publication))
-    began, ended, went_on = await put_in_force(session, frozen, result, school=row.school_id, run=run, now=now)
+    begin = put_in_force if row.kind == "students" else class_rounds.put_in_force
+    began, ended, went_on = await begin(session, frozen, result, school=row.school_id, run=run, now=now)
     details = {"run": str(run), "began": began, "ended": ended, "went_on": went_on}
     await audit.record(
         session,
@@ -85,12 +89,6 @@ async def publish(
         details=details,
     )
     return await managed(session, round_id, orgs=None)
-
-
-def _kept_mentors(kept: Mapping[str, Any], frozen: Frozen) -> list[str | None]:
-    """Whom the run gave to each; its explanations follow from the same snapshot, whose hash has just been compared."""
-    pairs = kept["pairs"]
-    return [pairs[str(student)][0] for student in frozen.students]
 
 
 async def put_in_force(

@@ -9,7 +9,27 @@ from sqlalchemy.orm import aliased
 from gongyu.people.models import Person
 from gongyu.people.rights.contract import Erased, PersonPart
 from gongyu.plugin import Context, Text
-from gongyu_mentor.models import Assignment, Favour, Offer, Pin, Preference, Round, Run
+from gongyu_mentor.care import personal as care
+from gongyu_mentor.letters import records as letters
+from gongyu_mentor.log import records as log
+from gongyu_mentor.models import (
+    Appeal,
+    Assignment,
+    Favour,
+    Offer,
+    Photo,
+    Pin,
+    Preference,
+    Refiled,
+    Refiling,
+    Round,
+    Run,
+)
+from gongyu_mentor.outcome import opened
+from gongyu_mentor.reports import records as reports
+from gongyu_mentor.talks import personal as talks
+from gongyu_mentor.training import personal as training
+from gongyu_mentor.wellbeing import records as wellbeing
 
 __all__ = ["erased", "held"]
 
@@ -26,7 +46,11 @@ _LABELS: Final = {
     "introduction": Text(zh="介绍", en="introduction"),
     "fewer": Text(zh="希望减少到", en="asked for so few"),
     "fewer_reason": Text(zh="理由", en="reason"),
-    "reason": Text(zh="指定结对的理由", en="why this pair was decided"),
+    "reason": Text(zh="理由", en="reason"),
+    "answer": Text(zh="答复", en="answer"),
+    "media_type": Text(zh="类型", en="kind"),
+    "digest": Text(zh="指纹", en="fingerprint"),
+    "changed_at": Text(zh="更换时间", en="changed at"),
 }
 
 
@@ -43,15 +67,18 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
             .order_by(Preference.filed_at)
         )
     ]
-    why = sa.func.jsonb_extract_path_text(Run.result, "pairs", str(person), "1")
     pairs = await _rows(
         context,
-        sa.select(mentor.name.label("mentor"), Assignment.begins_at, Assignment.ends_at, why.label("why"))
+        sa.select(mentor.name.label("mentor"), Assignment.begins_at, Assignment.ends_at, Run.outcome)
         .join(mentor, mentor.id == Assignment.mentor_id)
         .outerjoin(Run, Run.id == Assignment.run_id)
         .where(Assignment.student_id == person)
         .order_by(Assignment.begins_at),
     )
+    for pair in pairs:
+        kept = pair.pop("outcome")
+        told = opened(kept).why(person) if kept else None
+        pair["why"] = told[1].code if told else None
     decided = await _rows(
         context,
         sa.select(Round.title.label("round"), mentor.name.label("mentor"), Pin.reason)
@@ -80,6 +107,13 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
         .order_by(Assignment.begins_at),
     )
     return [
+        *await talks.held(context, person),
+        *await care.held(context, person),
+        *await training.held(context, person),
+        *await log.held(context, person),
+        *await wellbeing.held(context, person),
+        *await letters.held(context, person),
+        *await reports.held(context, person),
         _part("choices", Text(zh="导师志愿", en="Mentors ranked"), choices),
         _part("pairs", Text(zh="我的导师", en="My mentors"), pairs),
         _part("decided", Text(zh="指定结对", en="Pairs by decision"), decided),
@@ -93,7 +127,10 @@ def _part(name: str, title: Text, rows: list[dict[str, Any]]) -> PersonPart:
 
 
 def _mentors_listed(person: UUID) -> sa.Select[UUID, str]:
-    listed = sa.select(sa.func.unnest(Preference.choices)).where(Preference.student_id == person)
+    listed = sa.union_all(
+        sa.select(sa.func.unnest(Preference.choices)).where(Preference.student_id == person),
+        sa.select(sa.func.unnest(Refiled.choices)).where(Refiled.student_id == person),
+    )
     return sa.select(Person.id, Person.name).where(Person.id.in_(listed))
 
 
@@ -116,6 +153,18 @@ async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:
     pins = await session.execute(
         sa.delete(Pin).where(Pin.student_id == person, Pin.round_id.in_(over)).returning(Pin.round_id)
     )
+    appeals = await session.execute(
+        sa.delete(Appeal).where(Appeal.student_id == person, Appeal.state != "filed").returning(Appeal.id)
+        if here
+        else sa.delete(Appeal).where(Appeal.student_id == person).returning(Appeal.id)
+    )
+    used = sa.select(Refiling.id).where(Refiling.used_at.is_not(None)) if here else sa.select(Refiling.id)
+    anew = await session.execute(
+        sa.delete(Refiled)
+        .where(Refiled.student_id == person, Refiled.refiling_id.in_(used))
+        .returning(Refiled.refiling_id)
+    )
+    photo = await session.execute(sa.delete(Photo).where(Photo.person_id == person).returning(Photo.person_id))
     stars = await session.execute(
         sa.delete(Favour).where(Favour.mentor_id == person, Favour.round_id.in_(over)).returning(Favour.round_id)
     )
@@ -139,7 +188,17 @@ async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:
         "of Minors, art. 62; Personal Information Protection Law, art. 55)",
     )
     return [
+        *await talks.erased(context, person, here=here),
+        *await care.erased(context, person, here=here),
+        *await training.erased(context, person, here=here),
+        *await log.erased(context, person, here=here),
+        *await wellbeing.erased(context, person, here=here),
+        *await letters.erased(context, person),
+        *await reports.erased(context, person),
         Erased(what=Text(zh="导师志愿", en="mentors ranked"), rows=len(choices.all())),
+        Erased(what=Text(zh="结对申诉", en="appeals"), rows=len(appeals.all())),
+        Erased(what=Text(zh="重新填报的志愿", en="mentors ranked anew"), rows=len(anew.all())),
+        Erased(what=Text(zh="照片", en="photo"), rows=len(photo.all())),
         Erased(what=Text(zh="导师的优先选择", en="a mentor's stars"), rows=len(stars.all())),
         Erased(what=Text(zh="指定结对", en="pairs by decision"), rows=len(pins.all())),
         Erased(what=Text(zh="导师介绍", en="a mentor's pages"), rows=len(pages.all())),

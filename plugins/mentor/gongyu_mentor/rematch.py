@@ -28,14 +28,19 @@ def rematch(
     gone: AbstractSet[int],
     successors: Mapping[int, int] | None = None,
     declined: AbstractSet[int] = frozenset(),
+    pinned: Mapping[int, int] | None = None,
+    released: AbstractSet[int] = frozenset(),
 ) -> Rematch:
     """Freeze what stays; leave the displaced, the newcomers and the unassigned to a run over the free seats.
 
     `snapshot` holds the lists as filed again and the same lottery. `successors` maps a leaver to who takes over: that
     capacity grows by the leaver's seats up to the hard one, and the leaver's students (unless among `declined`) get the
-    successor as last choice with the top class, so that the group stays together.
+    successor as last choice with the top class, so that the group stays together. `pinned` and `released` are those few
+    whose pair somebody decided to change: they get that mentor, or choose among the free seats as the displaced do.
     """
-    kept = [NOBODY if mentor in gone else mentor for mentor in previous]
+    kept = [NOBODY if mentor in gone or student in released else mentor for student, mentor in enumerate(previous)]
+    for student, mentor in (pinned or {}).items():
+        kept[student] = mentor
     soft, hard = list(snapshot.soft), list(snapshot.hard)
     preferences = [list(choices) for choices in snapshot.preferences]
     keys = [list(precedence) for precedence in snapshot.keys]

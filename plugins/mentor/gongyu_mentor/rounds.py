@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,26 +12,28 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.access import audit
+from gongyu.access.keys import KeyRing
 from gongyu.database.reading import within_orgs
 from gongyu.districts.settings import merge_school
 from gongyu.people.models import AcademicSession, Org
 from gongyu.plugin import District, Text
 from gongyu.web import Paged, ProblemError
 from gongyu_mentor import lottery, people
-from gongyu_mentor.models import AnyRow, Offer, Round
+from gongyu_mentor.models import AnyRow, Appeal, Offer, Round
 from gongyu_mentor.schemas import NewRound, RoundChange, RoundOut, Stage
 from gongyu_mentor.settings import MentorSettings
 
 __all__ = [
+    "APPEALED",
     "DRAFTS",
     "ROUNDS",
     "SEED",
-    "Sealer",
     "announce",
     "change",
     "create",
     "district_day",
     "managed",
+    "of_students",
     "open_seed",
     "out",
     "read",
@@ -43,13 +45,6 @@ __all__ = [
 #: What the sealed seed is, for the seal.
 SEED: Final = b"mentor.round.seed:"
 _COLUMNS: Final = list(Round.__table__.columns)
-
-
-class Sealer(Protocol):
-    """The district's keys, or whoever stands in for them."""
-
-    def encrypt(self, slug: str, plaintext: bytes, *, context: bytes) -> bytes: ...
-    def decrypt(self, slug: str, sealed: bytes, *, context: bytes) -> bytes: ...
 
 
 def district_day(district: District, now: datetime) -> date:
@@ -75,7 +70,7 @@ def stage(row: AnyRow | _Row, now: datetime) -> Stage:
     if row.state == "closed":
         return "trial"
     if row.state == "published":
-        return "appeals" if now < row.appeals_until else "final"
+        return "appeals" if now < row.appeals_until or row.appealed else "final"
     return "draft"
 
 
@@ -85,6 +80,7 @@ def out(row: AnyRow | _Row, now: datetime) -> RoundOut:
         school=row.school_id,
         term=row.term_id,
         title=row.title,
+        kind=row.kind,
         stage=stage(row, now),
         grades=list(row.grades),
         opens_at=row.opens_at,
@@ -100,8 +96,12 @@ def out(row: AnyRow | _Row, now: datetime) -> RoundOut:
     )
 
 
+#: Whether an appeal is left to be decided.
+APPEALED: Final = (
+    sa.exists().where(Appeal.round_id == Round.id, Appeal.state == sa.literal_column("'filed'")).label("appealed")
+)
 #: Rounds as `out` needs them: seeds and salts are not even read.
-_SHOWN = sa.select(*[column for column in _COLUMNS if column.name not in {"salt", "seed_sealed", "seed"}])
+_SHOWN = sa.select(*[column for column in _COLUMNS if column.name not in {"salt", "seed_sealed", "seed"}], APPEALED)
 #: A `Prepared` query knows its parameters by name, so a fixed value is written into it.
 _ANNOUNCED = Round.state != sa.literal_column("'draft'")
 #: Rounds of some schools; a draft is nobody's business but those who prepare it.
@@ -122,13 +122,19 @@ async def managed(
     session: AsyncSession | AsyncConnection, round_id: UUID, *, orgs: frozenset[UUID] | None, lock: bool = False
 ) -> AnyRow:
     """A round of a school one runs. Locked, nobody else changes it or what hangs on it meanwhile."""
-    found = sa.select(*_COLUMNS).where(Round.id == round_id, within_orgs(Round.school_id))
+    found = sa.select(*_COLUMNS, APPEALED).where(Round.id == round_id, within_orgs(Round.school_id))
     if lock:
-        found = found.with_for_update(key_share=True)
+        found = found.with_for_update(key_share=True, of=Round)
     row = (await session.execute(found, {"orgs": None if orgs is None else list(orgs)})).first()
     if row is None:
         raise ProblemError("not-found")
     return row
+
+
+def of_students(row: AnyRow) -> None:
+    """What has no meaning for classes."""
+    if row.kind != "students":
+        raise refuse("这是班级双选", "this is a round of classes")
 
 
 def refuse(zh: str, en: str) -> ProblemError:
@@ -161,6 +167,8 @@ async def create(
     rules = rules_of(settings, schools, org.identifier)
     hard = rules.ratio_cap if new.hard_cap is None else new.hard_cap
     soft = min(rules.school_cap, hard) if new.soft_cap is None else new.soft_cap
+    if new.kind == "classes":
+        soft = hard = 1
     errors = [
         *_wrong_times(new.opens_at, new.closes_at),
         *([("/hard_cap", _at_most(rules.ratio_cap))] if hard > rules.ratio_cap else []),
@@ -175,6 +183,7 @@ async def create(
         school_id=new.school,
         term_id=new.term,
         title=new.title,
+        kind=new.kind,
         grades=new.grades,
         opens_at=new.opens_at,
         closes_at=new.closes_at,
@@ -185,11 +194,16 @@ async def create(
         reserve_percent=rules.reserve_percent,
         care_categories=list(rules.care_categories),
         appeal_days=rules.appeal_days,
+        answer_days=rules.answer_days,
         salt=secrets.token_bytes(16),
         created_by=by,
     )
     session.add(row)
     await session.flush()
+    made = await managed(session, row.id, orgs=None)
+    await audit.record(session, action="mentor.round_created", actor=_actor(by), subject=f"round:{row.id}")
+    if new.kind == "classes":
+        return made
     teachers = people.staff_at(new.school, today=today, roles=("teacher",)).subquery()
     invited = sa.select(
         sa.literal(row.id, sa.Uuid()),
@@ -201,8 +215,6 @@ async def create(
     await session.execute(
         sa.insert(Offer).from_select(["round_id", "mentor_id", "soft_cap", "hard_cap", "grades"], invited)
     )
-    made = await managed(session, row.id, orgs=None)
-    await audit.record(session, action="mentor.round_created", actor=_actor(by), subject=f"round:{row.id}")
     return made
 
 
@@ -260,7 +272,7 @@ async def announce(
     orgs: frozenset[UUID] | None,
     by: UUID | None,
     now: datetime,
-    keys: Sealer,
+    keys: KeyRing,
     seed: str | None = None,
 ) -> AnyRow:
     """Fix the lottery and show its hash. From here on nobody, the school included, can choose the numbers."""
@@ -282,7 +294,7 @@ async def announce(
     return await managed(session, round_id, orgs=None)
 
 
-def open_seed(row: AnyRow, *, district: District, keys: Sealer) -> str:
+def open_seed(row: AnyRow, *, district: District, keys: KeyRing) -> str:
     """The seed, which must be the one that was announced."""
     seed: str | None = row.seed
     if seed is None:

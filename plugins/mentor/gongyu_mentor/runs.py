@@ -10,22 +10,23 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.access import audit
+from gongyu.access.keys import KeyRing
 from gongyu.database.model import new_id
 from gongyu.plugin import Text
 from gongyu.text import Language
 from gongyu.web import ProblemError
-from gongyu_mentor.explanations import Explanation, Position, Refusal, explain, reason, refusal_reason
+from gongyu_mentor.explanations import Explanation, Told, reason, refusal_reason, tell
 from gongyu_mentor.figures import Figures, figures
 from gongyu_mentor.matching import NOBODY, Result, solve
 from gongyu_mentor.models import AnyRow, Round, Run
-from gongyu_mentor.rounds import Sealer, managed, open_seed, refuse, stage
+from gongyu_mentor.outcome import packed
+from gongyu_mentor.rounds import managed, open_seed, refuse, stage
 from gongyu_mentor.schemas import Competing, Moved, Refused, RunFigures, RunOut, WhatIfEdit, WhatIfOut, Why
-from gongyu_mentor.shortage import Shortage
 from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
 from gongyu_mentor.verification import require_sound
 from gongyu_mentor.whatif import Edit, edited
 
-__all__ = ["figures_out", "keep_run", "list_runs", "read_run", "result_of", "run_out", "try_out", "what_if", "why_out"]
+__all__ = ["decided", "figures_out", "keep_run", "list_runs", "read_run", "run_out", "try_out", "what_if", "why_out"]
 
 
 async def try_out(
@@ -36,15 +37,17 @@ async def try_out(
     by: UUID | None,
     now: datetime,
     today: date,
-    keys: Sealer,
+    keys: KeyRing,
 ) -> RunOut:
     """Run the engine once. The first run closes the choosing for good and waits for every list still on its way in."""
     await managed(session, round_id, orgs=orgs)
+    # Lists are taken by the database's clock: a process whose clock is ahead does not close before it.
+    over = sa.func.least(sa.literal(now, sa.DateTime(timezone=True)), sa.func.statement_timestamp())
     close = (
         sa.update(Round)
         .where(
             Round.id == round_id,
-            sa.or_(Round.state == "closed", sa.and_(Round.state == "choosing", Round.closes_at <= now)),
+            sa.or_(Round.state == "closed", sa.and_(Round.state == "choosing", Round.closes_at <= over)),
         )
         .values(state="closed", runs=Round.runs + 1, version=Round.version + 1)
         .returning(*Round.__table__.columns)
@@ -53,10 +56,10 @@ async def try_out(
     if row is None:
         raise await _not_closed(session, round_id, now)
     seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, today=today)
+    frozen = await freeze(session, row, seed=seed, keys=keys, today=today)
     result = solve(frozen.snapshot)
     require_sound(frozen.snapshot, result)
-    told = explain(frozen.snapshot, result)
+    told = tell(frozen.snapshot, result, pinned=decided(frozen))
     made = await keep_run(session, row, frozen, result, told, kind="trial", number=row.runs, by=by, now=now)
     details = {"run": str(made.id), "number": made.number, "snapshot_hash": made.snapshot_hash}
     await audit.record(
@@ -86,7 +89,7 @@ async def keep_run(
     row: AnyRow,
     frozen: Frozen,
     result: Result,
-    told: Sequence[Explanation],
+    told: Told,
     *,
     kind: str,
     number: int,
@@ -102,8 +105,8 @@ async def keep_run(
         "kind": kind,
         "snapshot_hash": fingerprint(frozen, salt=row.salt),
         "seed_hash": row.seed_hash,
-        "figures": _figures(figures(frozen.snapshot, result), frozen),
-        "result": result_of(frozen, result, told),
+        "figures": _figures(figures(frozen.snapshot, result), frozen) | {"shortage": _shortage(frozen, result)},
+        "outcome": packed(students=frozen.students, mentors=frozen.mentors, given=result.final, told=told),
         "made_by": by,
         "made_at": now,
     }
@@ -112,30 +115,22 @@ async def keep_run(
     return _of(made)
 
 
-def result_of(frozen: Frozen, result: Result, told: Sequence[Explanation]) -> dict[str, Any]:
-    """Plain data: each student's mentor and reasons, and who competes for which seats."""
-
-    def name(mentor: int) -> str | None:
-        return None if mentor == NOBODY else str(frozen.mentors[mentor])
-
-    decided = [kept not in {NOBODY, now} for kept, now in zip(frozen.snapshot.kept, frozen.present, strict=True)]
-    return {
-        "pairs": {
-            str(student): [
-                name(mentor),
-                "PINNED" if pinned else one.code,
-                one.choices,
-                [[name(no.mentor), no.code, list(no.position) if no.position else None] for no in one.refusals],
-            ]
-            for student, mentor, one, pinned in zip(frozen.students, result.final, told, decided, strict=True)
-        },
-        "shortage": [_short(frozen, one) for one in (*result.shortages, *result.exceptions)],
-    }
+def decided(frozen: Frozen) -> set[int]:
+    """Students whose pair stands by decision: kept, and not the one they have."""
+    both = zip(frozen.snapshot.kept, frozen.present, strict=True)
+    return {student for student, (kept, present) in enumerate(both) if kept not in {NOBODY, present}}
 
 
-def _short(frozen: Frozen, one: Shortage) -> list[Any]:
-    students = [str(frozen.students[number]) for number in one.students]
-    return [students, [str(frozen.mentors[number]) for number in one.mentors], one.seats]
+def _shortage(frozen: Frozen, result: Result) -> list[list[Any]]:
+    """Who competes for which seats, by id."""
+    return [
+        [
+            [str(frozen.students[one]) for one in short.students],
+            [str(frozen.mentors[m]) for m in short.mentors],
+            short.seats,
+        ]
+        for short in (*result.shortages, *result.exceptions)
+    ]
 
 
 def _figures(numbers: Figures, frozen: Frozen) -> dict[str, Any]:
@@ -156,7 +151,7 @@ def _figures(numbers: Figures, frozen: Frozen) -> dict[str, Any]:
 
 
 def figures_out(kept: Mapping[str, Any]) -> RunFigures:
-    return RunFigures(**{name: value for name, value in kept.items() if name != "loads"})
+    return RunFigures(**{name: value for name, value in kept.items() if name not in {"loads", "shortage"}})
 
 
 def run_out(row: AnyRow) -> RunOut:
@@ -175,7 +170,7 @@ def _of(row: Mapping[str, Any]) -> RunOut:
         loads=kept["loads"],
         shortage=[
             Competing([UUID(one) for one in students], [UUID(one) for one in mentors], seats)
-            for students, mentors, seats in row["result"]["shortage"]
+            for students, mentors, seats in kept["shortage"]
         ],
         publishable=kept["matched"] == kept["students"],
         made_at=row["made_at"],
@@ -192,21 +187,15 @@ async def read_run(connection: AsyncConnection | AsyncSession, *, round_id: UUID
 
 async def list_runs(connection: AsyncConnection, *, round_id: UUID) -> list[RunOut]:
     """The runs of a round, first to last; there are few."""
-    found = sa.select(*Run.__table__.columns).where(Run.round_id == round_id).order_by(Run.number)
+    columns = [column for column in Run.__table__.columns if column.name != "outcome"]
+    found = sa.select(*columns).where(Run.round_id == round_id).order_by(Run.number)
     return [run_out(row) for row in await connection.execute(found)]
 
 
-def why_out(kept: Sequence[Any], language: Language) -> Why:
+def why_out(told: Explanation, mentors: Sequence[UUID], language: Language) -> Why:
     """A kept explanation in the reader's language."""
-    _, code, choices, refused = kept
-    texts: list[tuple[UUID, str, Text]] = []
-    for mentor, said, position in refused:
-        refusal = Refusal(0, said, Position(*position) if position else None)
-        texts.append((UUID(mentor), said, refusal_reason(refusal)))
-    told = Explanation(code, 0, choices, [])
-    return Why(
-        code, reason(told).pick(language), [Refused(who, said, text.pick(language)) for who, said, text in texts]
-    )
+    refused = [Refused(mentors[no.mentor], no.code, refusal_reason(no).pick(language)) for no in told.refusals]
+    return Why(told.code, reason(told).pick(language), refused)
 
 
 async def what_if(
@@ -217,14 +206,14 @@ async def what_if(
     edits: Sequence[WhatIfEdit],
     now: datetime,
     today: date,
-    keys: Sealer,
+    keys: KeyRing,
 ) -> WhatIfOut:
     """Other numbers, the same lists and lottery. Reads only; the caller's transaction has nothing to commit."""
     row = await managed(session, round_id, orgs=orgs)
     if stage(row, now) not in {"closed", "trial"}:
         raise refuse("填报截止之后、公布之前才能推演", "it can be tried between the deadline and the publication")
     seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, today=today)
+    frozen = await freeze(session, row, seed=seed, keys=keys, today=today)
     at = {name: number for number, name in enumerate(frozen.mentors)}
     unknown = [
         (f"/edits/{number}/mentor", Text(zh="本轮没有这位导师", en="no mentor of this round"))

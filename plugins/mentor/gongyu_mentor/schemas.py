@@ -18,6 +18,8 @@ __all__ = [
     "NewRound",
     "OfferIn",
     "OfferOut",
+    "PaperOut",
+    "PaperRow",
     "PinIn",
     "PinOut",
     "Profile",
@@ -43,11 +45,14 @@ Reason = Annotated[str, Meta(min_length=2, max_length=500)]
 
 
 class NewRound(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A round to prepare. What is left out comes from the settings. All teachers of the school are invited."""
+    """A round to prepare. What is left out comes from the settings. All teachers of the school are invited; to a round
+    of classes nobody is, and whom the school then invites it says to be a party member.
+    """
 
     school: UUID
     term: UUID | None = None
     title: Annotated[str, Meta(min_length=1, max_length=100, examples=["2026年秋季导师双选"])]
+    kind: Literal["students", "classes"] = "students"
     grades: Words = []
     opens_at: datetime | None = None
     closes_at: datetime | None = None
@@ -72,6 +77,7 @@ class RoundOut(Struct, frozen=True, kw_only=True):
     school: UUID
     term: UUID | None
     title: str
+    kind: Literal["students", "classes"]
     stage: Stage
     grades: list[str]
     opens_at: datetime | None
@@ -105,6 +111,7 @@ class OfferIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reserve: Cap | None = None
     grades: Words = []
     sex: Literal["male", "female"] | None = None
+    party_member: bool = False
 
 
 class FewerWish(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,7 +137,9 @@ class FewerDecision(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfferOut(Struct, frozen=True, kw_only=True):
-    """A mentor to choose from. `demand` counts the lists the mentor stands on so far."""
+    """A mentor to choose from. `demand` counts the lists the mentor stands on so far; `photo` is null without one, and
+    another text for another photo.
+    """
 
     mentor: UUID
     name: str
@@ -140,6 +149,7 @@ class OfferOut(Struct, frozen=True, kw_only=True):
     talents: list[str]
     introduction: str
     grades: list[str]
+    photo: str | None
 
 
 class Choices(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -200,6 +210,20 @@ class PinOut(Struct, frozen=True):
     reason: str
     signed_by: UUID | None
     signed_at: datetime
+
+
+class PaperRow(Struct, frozen=True):
+    """A row that was not taken, by its address, and why."""
+
+    pointer: str
+    detail: str
+
+
+class PaperOut(Struct, frozen=True):
+    """How many lists were taken in, and the rows that give way to a pupil's own list."""
+
+    taken: int
+    own: list[PaperRow]
 
 
 class Competing(Struct, frozen=True):

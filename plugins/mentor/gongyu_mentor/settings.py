@@ -6,7 +6,31 @@ from msgspec import Meta, Struct
 
 from gongyu.districts.settings import PER_SCHOOL
 
-__all__ = ["MentorSettings"]
+__all__ = ["HelpLine", "MentorSettings"]
+
+
+class HelpLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where somebody in need finds help at any hour."""
+
+    zh: Annotated[str, Meta(min_length=1, max_length=60)]
+    en: Annotated[str, Meta(min_length=1, max_length=60)]
+    phone: Annotated[str, Meta(pattern=r"^[0-9+ -]{3,20}$")]
+
+
+#: 12355: youth service of the Communist Youth League; 12356: national psychological aid (国卫, 2025); 110: police.
+_HELP_LINES = (
+    HelpLine("青少年服务台", "Youth service line", "12355"),
+    HelpLine("全国统一心理援助热线", "National psychological aid line", "12356"),
+    HelpLine("报警", "Police", "110"),
+)
+#: After the situations of 九部门《…强制报告制度的意见（试行）》 (2020) art. 4 and 未成年人保护法 39, 40.
+_HARM = (
+    "性侵 猥亵 强奸 强暴 性骚扰 摸我 脱我 裸照 偷拍 下体 隐私部位 怀孕 流产 打胎 "
+    "打我 打了我 殴打 毒打 家暴 虐待 体罚 欺凌 霸凌 欺负我 勒索 敲诈 威胁我 绑架 "
+    "自杀 自残 割腕 跳楼 不想活 想死 去死 活不下去 轻生 遗书 安眠药 "
+    "遗弃 没人管我 拐卖 失踪 乞讨 不给饭吃 关起来 下药 毒品"
+)
+_HARM_WORDS = tuple(_HARM.split())
 
 
 class MentorSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,3 +53,29 @@ class MentorSettings(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[str, ...], Meta(title="预留所指的关爱类别，空为全部 · Categories the reserve is for; empty: all")
     ] = ()
     appeal_days: Annotated[int, Meta(ge=0, le=30, title="公示后申诉天数 · Days to appeal"), PER_SCHOOL] = 7
+    answer_days: Annotated[int, Meta(ge=1, le=30, title="答复申诉的天数 · Days to answer an appeal"), PER_SCHOOL] = 5
+    help_lines: Annotated[tuple[HelpLine, ...], Meta(title="求助电话 · Lines for help at any hour")] = _HELP_LINES
+    talk_hours: Annotated[
+        int, Meta(ge=1, le=240, title="答复“我想谈谈”的时限（小时）· Hours to answer a wish to talk"), PER_SCHOOL
+    ] = 48
+    letter_days: Annotated[
+        int, Meta(ge=1, le=60, title="答复悄悄话的时限（天）· Days to answer a letter"), PER_SCHOOL
+    ] = 5
+    harm_words: Annotated[tuple[str, ...], Meta(title="表明可能受到伤害的词语 · Words that speak of harm")] = (
+        _HARM_WORDS
+    )
+    report_hours: Annotated[
+        int, Meta(ge=1, le=72, title="确认强制报告的时限（小时）· Hours to take up a mandatory report")
+    ] = 24
+    training_before_talk: Annotated[
+        bool, Meta(title="参加导师培训后才能谈心谈话 · Attend a training session before the first talk"), PER_SCHOOL
+    ] = False
+    check_required: Annotated[
+        bool, Meta(title="导师须有违法犯罪记录查询结果 · Mentors need a criminal-record check"), PER_SCHOOL
+    ] = False
+    check_valid_years: Annotated[
+        int, Meta(ge=1, le=5, title="查询结果有效年数 · Years a check is valid"), PER_SCHOOL
+    ] = 1
+    remind_days: Annotated[
+        int, Meta(ge=0, le=6, title="提前几天提醒未谈到的学生 · Days before the due date to remind"), PER_SCHOOL
+    ] = 2

@@ -20,6 +20,7 @@ from gongyu.access.tokens import credential, credential_digest
 from gongyu.database.model import new_id
 from gongyu.districts.registry import DistrictState
 from gongyu.host import Host, load_host
+from gongyu.people.care import sealed_care
 from gongyu.people.models import (
     CareCategory,
     ClassGroup,
@@ -133,6 +134,7 @@ async def populate(
 ) -> list[School]:
     made: list[School] = []
     expires = datetime.now(UTC) + timedelta(days=1)
+    seals = platform.seals(state.district)
     async with platform.database.work(state.district) as session:
         root = (await session.execute(sa.select(Org.id).where(Org.parent_id.is_(None)))).scalar_one()
         for number in range(schools):
@@ -178,7 +180,8 @@ async def populate(
             await session.execute(
                 sa.insert(CareCategory),
                 [
-                    {"id": new_id(), "student_id": who, "category": "left_behind", "value": value, "begins_on": SINCE}
+                    {**sealed_care(seals, id_=new_id(), category="left_behind", value=value), "student_id": who}
+                    | {"begins_on": SINCE}
                     for at, who in enumerate(people["student"])
                     for value in ["double" if at % 8 == 0 else "none"]
                 ],

@@ -15,6 +15,7 @@ from gongyu_mentor import lottery
 from gongyu_mentor.explanations import explain, reason, refusal_reason
 from gongyu_mentor.matching import Result, Snapshot, solve
 from gongyu_mentor.models import Assignment, Load, Run
+from gongyu_mentor.outcome import opened
 from gongyu_mentor.publishing import publish
 from gongyu_mentor.rounds import managed, open_seed
 from gongyu_mentor.snapshot import freeze
@@ -98,7 +99,7 @@ async def test_what_a_family_is_told_is_what_the_engine_says_word_for_word(site:
     async with site.platform.database.work(site.state.district) as session:
         row = await managed(session, UUID(round_id), orgs=None)
         seed = open_seed(row, district=site.state.district, keys=site.platform.keys)
-        frozen = await freeze(session, row, seed=seed, today=datetime.now(UTC).date())
+        frozen = await freeze(session, row, seed=seed, keys=site.platform.keys, today=datetime.now(UTC).date())
     await run_and_publish(site, round_id)
     result = solve(frozen.snapshot)
     assert verify(frozen.snapshot, result) == []
@@ -224,8 +225,11 @@ async def test_a_care_category_earns_a_seat_and_is_told_to_nobody(site: Site) ->
     (mine,) = await site.done(students[1], "GET", "/assignments/mine")
     assert mine["why"]["refused"][0]["text"].startswith("Full: some seats follow school policy.")
 
-    (kept,) = await site.rows(sa.select(Run.result, Run.figures))
-    assert (set(kept.result), set(kept.figures) & {"group", "reserves", "care"}) == ({"pairs", "shortage"}, set())
+    (kept,) = await site.rows(sa.select(Run.outcome, Run.figures))
+    outcome = opened(kept.outcome)
+    assert outcome.__struct_fields__ == ("students", "mentors", "given", "told")
+    assert outcome.told.__struct_fields__ == ("codes", "choices", "refused", "queues", "seats")
+    assert set(kept.figures) & {"group", "reserves", "care"} == set()
     said = f"{run} {kept} {await site.done(head, 'GET', f'/schools/{site.school.org}')}"
     assert [word for word in ("left_behind", "double") if word in said] == []
     audited = await site.rows(sa.select(AuditLine.ground).where(AuditLine.action == "mentor.run_made"))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from openpyxl import load_workbook
 
 from gongyu.testing.deployment import Deployment
-from gongyu_mentor.models import Preference, Run
+from gongyu_mentor.models import Assignment, Preference, Run
 
 from .conftest import Site
 from .test_round_life import run_and_publish
@@ -53,7 +53,7 @@ async def test_a_form_goes_out_and_comes_back_as_it_was_filled(site: Site) -> No
         choices.cell(line, 4, line - 1)
         choices.cell(line, 6, "1")  # a gap closes up
     taken = await _take(site, round_id, _saved(book))
-    assert (taken.status_code, taken.json()) == (200, {"taken": 4})
+    assert (taken.status_code, taken.json()) == (200, {"taken": 4, "own": []})
     rows = await site.rows(sa.select(Preference.source, sa.func.count()).group_by(Preference.source))
     assert dict(map(tuple, rows)) == {"own": 1, "paper": 4}
 
@@ -66,7 +66,33 @@ async def test_a_form_goes_out_and_comes_back_as_it_was_filled(site: Site) -> No
     }
     assert {student: wishes for student, wishes in shown.items() if wishes} == filed
     unchanged = await _take(site, round_id, _saved(again))
-    assert unchanged.json() == {"taken": 0}
+    assert unchanged.json() == {"taken": 0, "own": []}
+
+
+async def test_a_pupils_own_list_stands_and_the_row_is_told(site: Site) -> None:
+    """Filed before the form comes in: paper gives way, where it says something else. Filed after it: it wins."""
+    round_id = await site.open_round()
+    form = await _form(site, round_id)
+    first, second, third = site.school.students[:3]
+    mentors = [row[6].value for row in form["导师 mentors"].iter_rows(min_row=2)]
+    at = {row[2].value: row[0].row for row in form["志愿 choices"].iter_rows(min_row=2)}
+    path = f"/rounds/{round_id}/preferences/mine"
+    for pupil in (first, second):
+        await site.done(pupil, "PUT", path, {"choices": [mentors[0]]})
+    form["志愿 choices"].cell(at[str(first)], 4, 2)  # another mentor
+    form["志愿 choices"].cell(at[str(third)], 4, 3)  # the second pupil's row stays empty
+    taken = await _take(site, round_id, _saved(form))
+    told = {"pointer": f"志愿 choices!D{at[str(first)]}", "detail": "filed by the pupil, whose own list stands"}
+    assert taken.json() == {"taken": 1, "own": [told]}
+    await site.done(third, "PUT", path, {"choices": [mentors[1]]})
+    filed = {
+        row.student_id: (row.source, list(map(str, row.choices))) for row in await site.rows(sa.select(Preference))
+    }
+    assert filed == {
+        first: ("own", [mentors[0]]),
+        second: ("own", [mentors[0]]),
+        third: ("own", [mentors[1]]),
+    }
 
 
 async def test_every_wrong_cell_is_told_and_no_row_is_taken(site: Site) -> None:
@@ -75,7 +101,6 @@ async def test_every_wrong_cell_is_told_and_no_row_is_taken(site: Site) -> None:
     await site.done(site.school.students[0], "PUT", f"/rounds/{round_id}/preferences/mine", wish)
     book = await _form(site, round_id)
     sheet = book["志愿 choices"]
-    sheet["D2"] = 5  # the pupil has filed alone
     sheet["D3"], sheet["E3"] = 3, 3
     sheet["D4"] = "张老师"
     sheet["D5"] = 99
@@ -88,7 +113,6 @@ async def test_every_wrong_cell_is_told_and_no_row_is_taken(site: Site) -> None:
     assert (answer.status_code, found) == (
         422,
         {
-            "志愿 choices!D2": "filed by the pupil; paper does not change it",
             "志愿 choices!E3": "given twice",
             "志愿 choices!D4": "expected a number of the mentors' sheet",
             "志愿 choices!D5": "expected a number of the mentors' sheet",
@@ -107,7 +131,7 @@ async def test_after_the_first_run_no_form_is_taken(site: Site) -> None:
     book = await _form(site, round_id)
     book["志愿 choices"]["D2"] = 1
     late = await _take(site, round_id, _saved(book))
-    assert late.json() == {"taken": 1}  # filled in time, typed in after the deadline
+    assert late.json() == {"taken": 1, "own": []}  # filled in time, typed in after the deadline
     await site.done(site.school.head, "POST", f"/rounds/{round_id}/runs")
     book["志愿 choices"]["D2"] = 2
     assert (await _take(site, round_id, _saved(book))).status_code == 409
@@ -149,3 +173,30 @@ async def test_an_operator_runs_a_round_from_the_terminal(site: Site, tmp_path: 
     assert "seed is" in (await mentor("publish", "ezhou", round_id, str(run.id))).stdout
     again = await mentor("publish", "ezhou", round_id, str(run.id), check=False)
     assert (again.returncode, again.stderr.strip()) == (2, "this round is published already")
+
+
+async def test_a_whole_district_is_run_and_published_school_by_school(site: Site, tmp_path: Path) -> None:
+    """The second school has a round too, with too few places: it is told by name and holds nobody up."""
+    first = await site.open_round(choosing=False)
+    await site.file_lists(first)
+    site.schools.reverse()
+    await site.open_round(choosing=False, soft_cap=1, hard_cap=1)
+    site.schools.reverse()
+    deployment = Deployment(tmp_path)
+    deployment.environment["GONGYU_DATABASE_URL"] = site.platform.database.url
+
+    async def mentor(command: str) -> CompletedProcess[str]:
+        return await asyncio.to_thread(deployment.gongyu, "mentor", command, "ezhou", check=False)
+
+    ran = await mentor("run-all")
+    assert (ran.returncode, ran.stdout.splitlines()) == (
+        0,
+        ["第1中学: 40 of 40 matched", "第2中学: 8 of 40 matched"],
+    )
+    published = await mentor("publish-all")
+    assert (published.returncode, published.stdout.splitlines()) == (2, ["第1中学: published"])
+    assert published.stderr.splitlines()[0] == "第2中学: 32 students have no mentor; it cannot be published"
+    again = await mentor("run-all")
+    assert (again.returncode, again.stdout) == (0, "")
+    pairs = sa.select(Assignment.school_id, sa.func.count()).group_by(Assignment.school_id)
+    assert [tuple(row) for row in await site.rows(pairs)] == [(site.school.org, 40)]

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
+from gongyu.database.engine import Database
 from gongyu.events.models import EventRow
 from gongyu.web import ProblemError
 from gongyu_mentor import preferences, runs
@@ -44,42 +47,96 @@ async def test_two_hundred_pupils_submit_at_once_and_none_is_lost(make_site: Mak
     assert {row.student_id: (list(row.choices), row.version) for row in rows} == {s: (c, 1) for s, c in lists.items()}
 
 
-async def test_a_list_of_the_closing_second_is_in_the_run_or_refused(site: Site) -> None:
-    """Lists on their way in when the first run starts: the run waits for them; those behind it are refused."""
-    round_id = UUID(await site.open_round())
-    (row,) = await site.rows(sa.select(Round.closes_at))
-    district, school = site.state.district, site.school
+async def test_two_thousand_pupils_submit_over_sixty_four_connections_and_none_is_lost(
+    make_site: MakeSite, record_property: Callable[[str, object], None]
+) -> None:
+    site: Site = await make_site(students=2000, mentors=40, schools=1)
+    round_id, district, school = UUID(await site.open_round()), site.state.district, site.school
     today = district_day(district, datetime.now(UTC))
-    inside, outside = row.closes_at - timedelta(milliseconds=1), row.closes_at
-    asked = Choices(choices=school.mentors[:3])
-    started = asyncio.Event()
+    turns = asyncio.Semaphore(64)
 
-    async def file(student: UUID, now: datetime) -> None:
-        async with site.platform.database.work(district) as session:
+    async def file(at: int, student: UUID) -> None:
+        asked = Choices(choices=[school.mentors[(at + step) % 40] for step in range(8)])
+        async with turns, many.work(district) as session:
+            now = datetime.now(UTC)
             await preferences.file_own(session, round_id=round_id, student=student, asked=asked, now=now, today=today)
 
-    with pytest.raises(ProblemError, match="conflict"):  # the second itself is too late
-        await file(school.students[1], outside)
+    async with Database(site.platform.database.url, connections=64) as many:
+        started = perf_counter()
+        await asyncio.gather(*(file(at, student) for at, student in enumerate(school.students)))
+        record_property("seconds for 2,000 lists", round(perf_counter() - started, 1))
+    rows = await site.rows(sa.select(Preference.student_id, Preference.version, Preference.choices))
+    assert {row.student_id: row.version for row in rows} == dict.fromkeys(school.students, 1)
+    assert Counter(mentor for row in rows for mentor in row.choices) == dict.fromkeys(school.mentors, 400)
 
-    async def slow() -> None:
+
+async def _closes_in(site: Site, round_id: UUID, seconds: float) -> datetime:
+    """The deadline is so far away by the database's clock."""
+    moved = f"""UPDATE "{site.state.district.schema}".mentor_round SET closes_at =
+        clock_timestamp() + make_interval(secs => :seconds) WHERE id = :id RETURNING closes_at"""  # noqa: S608 - our own schema
+    async with site.platform.database.owner.begin() as connection:
+        moment: datetime = (await connection.execute(sa.text(moved), {"seconds": seconds, "id": round_id})).scalar_one()
+    return moment
+
+
+@pytest.mark.parametrize("slow_clock", [timedelta(0), timedelta(hours=1)])
+async def test_the_closing_second_is_the_databases_whatever_the_clock_of_the_process(
+    site: Site, slow_clock: timedelta
+) -> None:
+    round_id = UUID(await site.open_round())
+    district, school = site.state.district, site.school
+    today = district_day(district, datetime.now(UTC))
+    asked = Choices(choices=school.mentors[:3])
+    closes = await _closes_in(site, round_id, 0.4)
+    taken, refused = set[UUID](), set[UUID]()
+    for student in school.students:
+        try:
+            async with site.platform.database.work(district) as session:
+                now = datetime.now(UTC) - slow_clock
+                await preferences.file_own(
+                    session, round_id=round_id, student=student, asked=asked, now=now, today=today
+                )
+            taken.add(student)
+        except ProblemError:
+            refused.add(student)
+        await asyncio.sleep(0.02)
+    filed = {row.student_id: row.filed_at for row in await site.rows(sa.select(Preference))}
+    assert (set(filed), len(taken) + len(refused)) == (taken, len(school.students))
+    assert (bool(taken), bool(refused)) == (True, True)
+    assert max(filed.values()) < closes
+
+
+async def test_the_first_run_waits_for_lists_on_their_way_and_admits_none_after(site: Site) -> None:
+    round_id = UUID(await site.open_round())
+    district, school = site.state.district, site.school
+    today = district_day(district, datetime.now(UTC))
+    asked = Choices(choices=school.mentors[:3])
+    closes = await _closes_in(site, round_id, 0.5)
+
+    async def file(student: UUID, *, pause: float = 0) -> None:
         async with site.platform.database.work(district) as session:
             await preferences.file_own(
-                session, round_id=round_id, student=school.students[0], asked=asked, now=inside, today=today
+                session, round_id=round_id, student=student, asked=asked, now=datetime.now(UTC), today=today
             )
-            started.set()
-            await asyncio.sleep(0.5)  # acknowledged only after its commit
+            await asyncio.sleep(pause)  # acknowledged only after its commit
 
-    async def first_run() -> RunOut:
-        await started.wait()
+    async def run(now: datetime) -> RunOut:
         async with site.platform.database.work(district) as session:
             return await runs.try_out(
-                session, round_id, orgs=None, by=None, now=row.closes_at, today=today, keys=site.platform.keys
+                session, round_id, orgs=None, by=None, now=now, today=today, keys=site.platform.keys
             )
 
-    _, made = await asyncio.gather(slow(), first_run())
+    async def first_run() -> RunOut:
+        with pytest.raises(ProblemError, match="conflict"):  # a process whose clock is an hour ahead
+            await run(closes + timedelta(hours=1))
+        await asyncio.sleep(0.8)
+        return await run(closes)
+
+    _, made = await asyncio.gather(file(school.students[0], pause=1.5), first_run())
     assert made.figures.ranks == {"1": 1}
+    await _closes_in(site, round_id, 60)
     with pytest.raises(ProblemError, match="conflict"):  # in time, but behind the run: told, not lost
-        await file(school.students[2], inside)
+        await file(school.students[2])
     assert len(await site.rows(sa.select(Preference.student_id))) == 1
 
 

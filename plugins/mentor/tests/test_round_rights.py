@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from gongyu.access.tokens import create_token
 from gongyu.people.models import Membership, Org, Person
 from gongyu_mentor.api import ROUTES
+from gongyu_mentor.models import Assignment
 
 from .conftest import MakeSite, Site
 from .test_round_life import run_and_publish
 
 #: What each kind of person may do at the first school, beside what everybody of it may read.
 _MEMBERS = {"mentor_list_rounds", "mentor_read_round", "mentor_read_lottery", "mentor_list_offers"}
-_EVERYBODY = {"mentor_list_rounds", "mentor_read_my_mentor"}
+_EVERYBODY = {"mentor_list_rounds", "mentor_read_my_mentor", "mentor_read_my_appeals"}
 _PUPIL = _MEMBERS | _EVERYBODY | {"mentor_read_my_preferences", "mentor_file_my_preferences"}
 _MENTOR = (
     _MEMBERS
@@ -25,10 +26,12 @@ _MENTOR = (
         "mentor_read_my_applicants",
         "mentor_star_applicants",
         "mentor_list_my_students",
+        "mentor_show_photo",
+        "mentor_remove_photo",
     }
 )
 #: A head of another school has the permissions, but nothing of this one: these answer with what is theirs (nothing).
-_OWN_LISTS = {"mentor_list_rounds", "mentor_read_my_mentor", "mentor_list_my_students"}
+_OWN_LISTS = _EVERYBODY | {"mentor_list_my_students", "mentor_show_photo", "mentor_remove_photo"}
 
 
 @pytest.fixture
@@ -41,7 +44,15 @@ async def published(site: Site) -> str:
 
 async def test_every_id_is_tried_by_everybody_and_nobody_gets_further(site: Site, published: str) -> None:
     school, other = site.schools
+    of_other = {row.student_id: row.mentor_id for row in await site.rows(sa.select(Assignment))}
+    appellant = next(one for one in school.students[2:] if of_other[one] != of_other[school.students[1]])
+    reasons = {"student": str(appellant), "reasons": "和这位导师有过矛盾"}
+    appeal = await site.done(appellant, "POST", f"/rounds/{published}/appeals", reasons)
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    window = {"gone": [str(of_other[appellant])], "closes_at": until}
+    await site.done(school.head, "PUT", f"/rounds/{published}/refiling", window)
     ids = {
+        "appeal": appeal["id"],
         "round_id": published,
         "mentor": school.mentors[0],
         "student": school.students[1],
@@ -61,6 +72,11 @@ async def test_every_id_is_tried_by_everybody_and_nobody_gets_further(site: Site
         "mentor_what_if": {"edits": []},
         "mentor_publish": {"run": published},
         "mentor_rematch": {"gone": [person]},
+        "mentor_file_appeal": reasons,
+        "mentor_file_class_preferences": {"choices": [person]},
+        "mentor_decide_appeal": {"upheld": False, "answer": "no"},
+        "mentor_open_refiling": window,
+        "mentor_file_my_refiling": {"choices": [person]},
     }
     askers = {
         "pupil": (school.students[1], _PUPIL),

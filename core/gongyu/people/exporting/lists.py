@@ -21,7 +21,7 @@ from gongyu.access import audit
 from gongyu.access.keys import KeyRing
 from gongyu.access.relations import holds
 from gongyu.people.archive import steady_zip
-from gongyu.people.importing.numbers import phone_context
+from gongyu.people.importing.numbers import identifier_context, phone_context
 from gongyu.people.models import ClassGroup, Demographics, Enrolment, Guardianship, Org, Person
 from gongyu.platform import Platform
 from gongyu.text import Language, Text
@@ -162,9 +162,11 @@ class _Lists:
         )
         found: dict[UUID, list[tuple[str, str]]] = {}
         for student, id_, name, sealed in await self._session.execute(query):
-            phone = self._keys.decrypt(self._slug, sealed, context=phone_context(id_)).decode() if sealed else ""
-            found.setdefault(student, []).append((name, phone))
+            found.setdefault(student, []).append((name, self._open(sealed, phone_context(id_))))
         return found
+
+    def _open(self, sealed: bytes | None, context: bytes) -> str:
+        return self._keys.decrypt(self._slug, sealed, context=context).decode() if sealed else ""
 
     def _sheet(
         self,
@@ -185,7 +187,8 @@ class _Lists:
         for pupil in pupils:
             sex = _SEX.get(pupil.sex)
             beside = [cell for pair in guardians.get(pupil.id, [])[:_SHOWN] for cell in pair]
-            cells = [pupil.number, pupil.name, sex.pick(self._language) if sex else "", pupil.identifier, *beside]
+            number = self._open(pupil.identifier, identifier_context(pupil.id))
+            cells = [pupil.number, pupil.name, sex.pick(self._language) if sex else "", number, *beside]
             sheet.append([_cell(cell or "") for cell in cells])
 
 

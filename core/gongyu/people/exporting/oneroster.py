@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
-from gongyu.access.keys import KeyRing
+from gongyu.access.sealing import Seals
 from gongyu.people.archive import steady_zip
-from gongyu.people.importing.numbers import id_number_context, phone_context
+from gongyu.people.care import open_care
+from gongyu.people.importing.numbers import id_number_context, identifier_context, phone_context
 from gongyu.people.models import (
     AcademicSession,
     CareCategory,
@@ -31,6 +32,7 @@ from gongyu.people.models import (
     Org,
     Person,
 )
+from gongyu.people.private import open_private
 from gongyu.people.roster import identity
 from gongyu.people.roster.canonical import GUARDIAN_ROLES
 from gongyu.people.roster.package_file import COLUMNS, PackageFile, manifest
@@ -63,7 +65,7 @@ async def export_oneroster(platform: Platform, slug: str, target: Path, *, actor
                     name: stack.enter_context(PackageFile(Path(folder, f"{name}.csv"), columns))
                     for name, columns in COLUMNS.items()
                 }
-                await _Export(session, platform.keys, tables).write()
+                await _Export(session, platform.seals(district), tables).write()
             counts = {name: table.rows for name, table in tables.items() if table.rows}
             with steady_zip(target) as archive:
                 archive.writestr("manifest.csv", manifest(counts, system="gongyu"))
@@ -77,8 +79,8 @@ async def export_oneroster(platform: Platform, slug: str, target: Path, *, actor
 
 
 class _Export:
-    def __init__(self, session: AsyncSession, keys: KeyRing, tables: dict[str, PackageFile]) -> None:
-        self._session, self._keys, self._tables = session, keys, tables
+    def __init__(self, session: AsyncSession, seals: Seals, tables: dict[str, PackageFile]) -> None:
+        self._session, self._seals, self._tables = session, seals, tables
         self._district: District = session.info["district"]
         self._today = datetime.now(UTC).astimezone(ZoneInfo(self._district.timezone)).date()
         self._names: dict[UUID, str] = {}
@@ -86,12 +88,15 @@ class _Export:
         self._schools: dict[UUID, list[UUID]] = {}
         self._guardians: set[UUID] = set()
         self._ties: dict[UUID, list[sa.Row[Any]]] = {}
+        self._private: dict[UUID, dict[str, str]] = {}
+        """What the source itself wrote where it put somebody's number."""
 
     async def write(self) -> None:
         await self._orgs()
         await self._sessions()
         await self._classes()
         await self._find_ties()
+        await self._find_private()
         await self._roles()
         await self._users()
         await self._missing_roles()
@@ -107,8 +112,11 @@ class _Export:
             yield row
 
     def _name(self, row: sa.Row[Any]) -> str:
-        name = self._names[row.id] = row.sourced_id or str(row.id)
+        name = self._names[row.id] = self._said(row.id, "sourced_id", row.sourced_id) or str(row.id)
         return name
+
+    def _said(self, person: UUID, field: str, plain: str | None) -> str:
+        return self._private.get(person, {}).get(field) or plain or ""
 
     async def _orgs(self) -> None:
         rows = (
@@ -152,6 +160,11 @@ class _Export:
         async for row in self._stream(query.order_by(Guardianship.student_id, Guardianship.priority, Guardianship.id)):
             self._ties.setdefault(row.student_id, []).append(row)
 
+    async def _find_private(self) -> None:
+        query = sa.select(Person.id, Person.source_private).where(Person.source_private.is_not(None))
+        async for row in self._stream(query):
+            self._private[row.id] = open_private(self._seals, row.id, row.source_private)
+
     async def _roles(self) -> None:
         query = (
             sa.select(
@@ -169,7 +182,8 @@ class _Export:
             elif row.role in GUARDIAN_ROLES:
                 self._guardians.add(row.person_id)
             self._tables["roles"].add(
-                row.sourced_id or str(row.id), row.who, "primary" if row.is_primary else "secondary",
+                row.sourced_id or str(row.id), self._said(row.person_id, "sourced_id", row.who),
+                "primary" if row.is_primary else "secondary",
                 standard_word(row.role, ROLES), row.begins_on.isoformat(), _day(row.ends_on),
                 self._names[row.org_id], "",
             )  # fmt: skip
@@ -189,15 +203,17 @@ class _Export:
             ties = [tie for tie in self._ties.get(row.id, ()) if tie.guardian_id in self._names]
             plain = join_name(row.family_name or "", row.given_name or "") == row.name
             self._tables["users"].add(
-                self._names[row.id], _word(row.ended_on is None), row.username or self._names[row.id], "",
+                self._names[row.id], _word(row.ended_on is None),
+                self._said(row.id, "username", row.username) or self._names[row.id], "",
                 (row.given_name or "") if plain else row.name, (row.family_name or "") if plain else "", "",
-                row.identifier or "", row.email or "", "", self._open(row.phone, phone_context(row.id)),
+                self._open(row.identifier, identifier_context(row.id)), self._said(row.id, "email", row.email), "",
+                self._open(row.phone, phone_context(row.id)),
                 ",".join(self._names[tie.guardian_id] for tie in ties), "", "", "", "", "", "", "", "",
                 self._resident_number(row), *_parallel(ties),
             )  # fmt: skip
 
     def _open(self, sealed: bytes | None, context: bytes) -> str:
-        return self._keys.decrypt(self._district.slug, sealed, context=context).decode() if sealed else ""
+        return self._seals.keys.decrypt(self._seals.slug, sealed, context=context).decode() if sealed else ""
 
     def _resident_number(self, row: sa.Row[Any]) -> str:
         """Only that of an identity card: a passport's would be taken for a wrong one."""
@@ -236,16 +252,16 @@ class _Export:
 
     async def _demographics(self) -> None:
         care: dict[UUID, list[str]] = {}
-        held = sa.select(CareCategory.student_id, CareCategory.category, CareCategory.value)
+        held = sa.select(CareCategory.id, CareCategory.student_id, CareCategory.sealed)
         on = sa.or_(CareCategory.ends_on.is_(None), CareCategory.ends_on >= self._today)
-        async for row in self._stream(held.where(on).order_by(CareCategory.category)):
-            care.setdefault(row.student_id, []).append(f"{row.category}:{row.value}")
+        async for row in self._stream(held.where(on)):
+            care.setdefault(row.student_id, []).append(":".join(open_care(self._seals, row.id, row.sealed)))
         async for row in self._stream(sa.select(Demographics.__table__).order_by(Demographics.person_id)):
             if row.person_id in self._names:
-                self._facts(row.person_id, row.birth_date, row.sex, care.pop(row.person_id, []))
+                self._facts(row.person_id, row.birth_date, row.sex, sorted(care.pop(row.person_id, [])))
         for person, categories in care.items():
             if person in self._names:
-                self._facts(person, None, None, categories)
+                self._facts(person, None, None, sorted(categories))
 
     def _facts(self, person: UUID, born: date | None, sex: str | None, care: Sequence[str]) -> None:
         self._tables["demographics"].add(self._names[person], _day(born), sex or "", *[""] * 11, ",".join(care))

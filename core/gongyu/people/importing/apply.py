@@ -13,9 +13,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access.keys import KeyRing
+from gongyu.access.sealing import Seals
 from gongyu.database.model import Base, new_id
+from gongyu.people.care import sealed_care
 from gongyu.people.importing.comparing import Progress, by_chunks
-from gongyu.people.importing.numbers import id_number_context, phone_context, plain_phone
+from gongyu.people.importing.numbers import id_number_context, identifier_context, phone_context, plain_phone
 from gongyu.people.importing.plan import Change, Plan
 from gongyu.people.models import (
     AcademicSession,
@@ -28,6 +30,7 @@ from gongyu.people.models import (
     Org,
     Person,
 )
+from gongyu.people.private import seal_private
 from gongyu.people.roster import canonical
 from gongyu.people.roster.canonical import KINDS, Kind
 from gongyu.people.words import own_word
@@ -51,8 +54,9 @@ _COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
     "session": ("id", "sourced_id", "title", "type", "starts_on", "ends_on", "school_year", "parent_id"),
     "class": ("id", "sourced_id", "title", "type", "grade", "code", "school_id", "session_id", "from_roster"),
     "person": (
-        "id", "sourced_id", "name", "given_name", "family_name", "username", "email", "identifier", "boarding",
-        "id_number", "id_number_hash", "phone", "phone_hash", "ended_on", "from_roster",
+        "id", "sourced_id", "name", "given_name", "family_name", "username", "email", "boarding",
+        "identifier", "identifier_hash", "id_number", "id_number_hash", "phone", "phone_hash", "source_private",
+        "ended_on", "from_roster",
     ),
     "membership": (
         "id", "sourced_id", "person_id", "org_id", "role", "is_primary", "begins_on", "ends_on", "from_roster",
@@ -65,8 +69,9 @@ _COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
         "id", "guardian_id", "student_id", "kind", "is_legal", "priority", "contact_allowed", "begins_on", "ends_on",
         "from_roster",
     ),
-    "care": ("id", "student_id", "category", "value", "begins_on", "from_roster"),
+    "care": ("id", "category_hash", "value_hash", "sealed", "student_id", "begins_on", "from_roster"),
 }  # fmt: skip
+_CONTEXTS: Final = {"identifier": identifier_context, "id_number": id_number_context, "phone": phone_context}
 _CHUNK: Final = 5000
 Row = tuple[Any, ...]
 
@@ -84,6 +89,7 @@ class _Writing:
     def __init__(self, session: AsyncSession, plan: Plan, keys: KeyRing) -> None:
         self._session, self._plan, self._keys = session, plan, keys
         self._district: District = session.info["district"]
+        self._seals = Seals(keys, self._district.slug)
         self._ids = plan.ids
         self._rows: dict[Kind, Callable[[Any], Row]] = {
             "org": self._org,
@@ -134,10 +140,11 @@ class _Writing:
 
     def _sealed(self, change: Change) -> dict[str, Any]:
         values = dict(change.values)
-        if "id_number" in values:
-            values["id_number"] = self._seal(values["id_number"], id_number_context(change.id))
-        if "phone" in values:
-            values["phone"] = self._seal(values["phone"], phone_context(change.id))
+        for field, context in _CONTEXTS.items():
+            if field in values:
+                values[field] = self._seal(values[field], context(change.id))
+        if "source_private" in values:
+            values["source_private"] = seal_private(self._seals, change.id, values["source_private"])
         return values
 
     async def _change_demographics(self, changes: Sequence[Change]) -> None:
@@ -198,11 +205,14 @@ class _Writing:
             one.family_name or None,
             one.username if one.username not in ("", one.sourced_id) else None,
             one.email or None,
-            one.identifier or None, one.boarding,
+            one.boarding,
+            self._seal(one.identifier, identifier_context(id_)) if one.identifier else None,
+            self._hash(one.identifier, b"identifier") if one.identifier else None,
             self._seal(one.id_number, id_number_context(id_)) if one.id_number else None,
             self._hash(one.id_number, b"id_number") if one.id_number else None,
             self._seal(phone, phone_context(id_)) if phone else None,
             self._hash(phone, b"phone") if phone else None,
+            seal_private(self._seals, id_, self._plan.private.get(one.sourced_id, {})),
             None if one.enabled else self._plan.today - timedelta(days=1),
             True,
         )  # fmt: skip
@@ -232,7 +242,8 @@ class _Writing:
         )  # fmt: skip
 
     def _care(self, one: canonical.CareCategory) -> Row:
-        return new_id(), self._ids["person"][one.student], one.category, one.value, self._plan.today, True
+        row = sealed_care(self._seals, id_=new_id(), category=one.category, value=one.value)
+        return *row.values(), self._ids["person"][one.student], self._plan.today, True
 
 
 def _unnested(table: sa.Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - a table of SQLAlchemy's making

@@ -6,7 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access.keys import KeyRing
+from gongyu.access.sealing import Seals
 from gongyu.people.importing.comparing import Comparison, Progress
+from gongyu.people.importing.masking import masked
 from gongyu.people.importing.persons import compare_persons
 from gongyu.people.importing.plan import Plan
 from gongyu.people.importing.relations import (
@@ -29,8 +31,10 @@ async def make_plan(session: AsyncSession, roster: Roster, *, keys: KeyRing, tod
     """What the roster would change. Reads only; the plan holds for this transaction and is thrown away with it."""
     district: District = session.info["district"]
     top = sa.select(Org.id).where(Org.parent_id.is_(None), Org.type == "district").order_by(Org.id).limit(1)
-    plan = Plan(roster=roster, today=today, root=(await session.execute(top)).scalar_one())
-    work = Comparison(session=session, keys=keys, slug=district.slug, roster=roster, plan=plan, progress=progress)
+    seals = Seals(keys, district.slug)
+    roster, private = masked(roster, seals=seals)
+    plan = Plan(roster=roster, today=today, root=(await session.execute(top)).scalar_one(), private=private)
+    work = Comparison(session=session, seals=seals, roster=roster, plan=plan, progress=progress)
     for compare in (
         compare_orgs,
         compare_sessions,

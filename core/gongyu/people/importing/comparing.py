@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gongyu.access.keys import KeyRing
+from gongyu.access.sealing import Seals
 from gongyu.database.model import new_id
 from gongyu.people.importing.plan import SECRET, Change, End, Plan
 from gongyu.people.importing.remarks import Remarks
@@ -32,10 +32,8 @@ def by_chunks(items: Sequence[Any], size: int = _CHUNK) -> list[Sequence[Any]]:
 
 
 class Comparison:
-    def __init__(
-        self, *, session: AsyncSession, keys: KeyRing, slug: str, roster: Roster, plan: Plan, progress: Progress
-    ) -> None:
-        self.session, self.roster, self.plan, self.progress = session, roster, plan, progress
+    def __init__(self, *, session: AsyncSession, seals: Seals, roster: Roster, plan: Plan, progress: Progress) -> None:
+        self.session, self.seals, self.roster, self.plan, self.progress = session, seals, roster, plan, progress
         self.remarks = Remarks()
         self.today = plan.today
         self.yesterday = plan.today - timedelta(days=1)
@@ -45,10 +43,9 @@ class Comparison:
         """People of whom something stands in the files that was not taken over: silence about them says nothing."""
         self.titles: dict[UUID, str] = {}
         """Of orgs and classes, for the lines of the plan."""
-        self._keys, self._slug = keys, slug
 
-    def hash(self, purpose: bytes, value: str) -> bytes:
-        return self._keys.keyed_hash(self._slug, value.encode(), purpose=purpose)
+    def hash(self, purpose: str, value: str) -> bytes:
+        return self.seals.hashed(value, purpose=purpose)
 
     def add(self, kind: Kind, key: str, record: Any) -> UUID:  # noqa: ANN401 - a record of that kind
         """A new row for this record; others may refer to it from now on."""

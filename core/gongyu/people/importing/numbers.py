@@ -4,7 +4,7 @@ import re
 from typing import Final
 from uuid import UUID
 
-__all__ = ["id_number_context", "phone_context", "plain_phone"]
+__all__ = ["id_number_context", "identifier_context", "phone_context", "plain_phone"]
 
 _MOBILE: Final = re.compile(r"(?:\+?86)?(1\d{10})")
 
@@ -18,6 +18,11 @@ def plain_phone(phone: str) -> str:
 def id_number_context(person: UUID) -> bytes:
     """What the sealed number is bound to: moved to another row, it does not open."""
     return f"person.id_number:{person}".encode()
+
+
+def identifier_context(person: UUID) -> bytes:
+    """As above."""
+    return f"person.identifier:{person}".encode()
 
 
 def phone_context(person: UUID) -> bytes:

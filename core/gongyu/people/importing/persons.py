@@ -17,6 +17,7 @@ from gongyu.people.importing.numbers import plain_phone
 from gongyu.people.importing.plan import SECRET, Change
 from gongyu.people.models import Demographics, Enrolment, Guardianship, Membership
 from gongyu.people.models import Person as Row_
+from gongyu.people.private import PRIVATE_FIELDS, open_private
 from gongyu.people.roster.canonical import Person
 
 __all__ = ["compare_persons"]
@@ -32,16 +33,18 @@ _PERSONS = (
         Row_.family_name,
         Row_.username,
         Row_.email,
-        Row_.identifier,
         Row_.boarding,
+        Row_.identifier_hash,
         Row_.id_number_hash,
         Row_.phone_hash,
+        Row_.source_private,
         Row_.from_roster,
         Row_.ended_on,
         Demographics.birth_date,
         Demographics.sex,
     )
     .outerjoin(Demographics, Demographics.person_id == Row_.id)
+    .where(Row_.erased_at.is_(None))  # nobody is there any more to be recognised
     .order_by(Row_.id)
 )
 
@@ -100,14 +103,30 @@ def _compare(work: Comparison, row: Row, record: Person) -> None:
         "family_name": record.family_name or None,
         "username": record.username if record.username not in ("", record.sourced_id) else None,
         "email": record.email or None,
-        "identifier": record.identifier or None,
         "boarding": record.boarding,
         "birth_date": record.birth_date,
         "sex": record.sex,
     }
     last = None if record.enabled else row.ended_on or work.yesterday
-    secrets = {"id_number": record.id_number, "phone": plain_phone(record.phone)}
-    _note(work, row, wanted, last, secrets=secrets)
+    secrets = {
+        "identifier": record.identifier,
+        "id_number": record.id_number,
+        "phone": plain_phone(record.phone),
+    }
+    _note(work, row, wanted, last, secrets=secrets, private=_private(work, row, record))
+
+
+def _private(work: Comparison, row: Row, record: Person) -> dict[str, str] | None:
+    """What is sealed of the source's own texts from now on; None when that stays as it is."""
+    said = work.plan.private.get(record.sourced_id, {})
+    if not said and row.source_private is None:
+        return None
+    old = open_private(work.seals, row.id, row.source_private)
+    plain = {field for field in PRIVATE_FIELDS if field not in said and getattr(record, field)}
+    if not work.roster.stable_ids:
+        plain.discard("sourced_id")
+    new = {field: text for field, text in old.items() if field not in plain} | said
+    return None if new == old else new
 
 
 def _note(
@@ -117,6 +136,7 @@ def _note(
     last: date | None,
     *,
     secrets: Mapping[str, str] | None = None,
+    private: dict[str, str] | None = None,
 ) -> None:
     fields: dict[str, tuple[Any, Any]] = {}
     values: dict[str, Any] = {}
@@ -126,10 +146,13 @@ def _note(
             values[column] = value
     for column, value in (secrets or {}).items():
         if value:
-            hashed = work.hash(column.encode(), value)
+            hashed = work.hash(column, value)
             if hashed != (old := getattr(row, f"{column}_hash")):
                 fields[column] = (SECRET if old else None, SECRET)
                 values |= {column: value, f"{column}_hash": hashed}
+    if private is not None:
+        fields["source_private"] = (SECRET, SECRET)
+        values["source_private"] = private
     if row.ended_on != last:
         fields["ended_on"] = (row.ended_on, last)
     if fields:
@@ -165,23 +188,25 @@ async def _recognise(work: Comparison, unmatched: list[Person], loose: list[Row]
 
 async def _by_identifier(work: Comparison, records: list[Person], rows: Iterable[Row]) -> list[tuple[Person, UUID]]:
     """(学校标识码, 学籍号): the number alone may be another school's."""
-    wanted = {record.identifier for record in records if record.identifier}
-    numbered = {row.id: row.identifier for row in rows if row.identifier in wanted}
+    hashes = {record.sourced_id: work.hash("identifier", one) for record in records if (one := record.identifier)}
+    wanted = set(hashes.values())
+    numbered = {row.id: row.identifier_hash for row in rows if row.identifier_hash in wanted}
     if not numbered:
         return []
-    held: dict[tuple[str, UUID], list[UUID]] = {}
+    held: dict[tuple[bytes, UUID], list[UUID]] = {}
     for some in by_chunks(list(numbered)):
         schools = sa.select(Membership.person_id, Membership.org_id).where(Membership.person_id.in_(some)).distinct()
         for person, org in await work.session.execute(schools):
             held.setdefault((numbered[person], org), []).append(person)
     orgs = work.plan.ids["org"]
     at = {one.person: orgs[one.org] for one in work.roster.memberships if one.org in orgs}
-    pairs = [(record, (record.identifier, at[record.sourced_id])) for record in records if record.sourced_id in at]
-    return _unambiguous(work, [(record, key) for record, key in pairs if record.identifier], held)
+    numbers = [(record, number) for record in records if (number := hashes.get(record.sourced_id)) is not None]
+    keys = [(record, (number, at[record.sourced_id])) for record, number in numbers if record.sourced_id in at]
+    return _unambiguous(work, keys, held)
 
 
 def _by_number(work: Comparison, records: list[Person], rows: Iterable[Row]) -> list[tuple[Person, UUID]]:
-    keys = [(record, work.hash(b"id_number", record.id_number)) for record in records if record.id_number]
+    keys = [(record, work.hash("id_number", record.id_number)) for record in records if record.id_number]
     wanted = {key for _, key in keys}
     held: dict[bytes, list[UUID]] = {}
     for row in rows:
@@ -225,7 +250,7 @@ async def _by_family(work: Comparison, records: list[Person], rows: Mapping[UUID
     taken: set[UUID] = set()
     for record in adults:
         phone = plain_phone(record.phone)
-        candidates = by_phone.get((record.name, work.hash(b"phone", phone)), []) if phone else []
+        candidates = by_phone.get((record.name, work.hash("phone", phone)), []) if phone else []
         if len(candidates) != 1 and record.sourced_id in children:
             candidates = beside.get((record.name, children[record.sourced_id]), [])
         if len(candidates) == 1 and candidates[0] not in taken:

@@ -24,7 +24,7 @@ KIND_NAMES: Final[Mapping[Kind, Text]] = {
     "care": Text(zh="关爱类别", en="care categories"),
 }
 SECRET: Final = "***"  # noqa: S105 - what stands in place of one
-"""Stands for an identity number, a telephone number or a care category in a plan, old or new."""
+"""Stands for a number of somebody's or a care category in a plan, old or new."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -83,6 +83,7 @@ class Plan(Struct):
         guardians: Guardianships that begin (True) or stop: guardian, student.
         touched: People whose memberships or enrolments change; `lost` those of them who lose one.
         removed: Ends without a successor, of the kinds that stand for people.
+        private: What the source wrote where it put somebody's number; see `masking`.
         current: How many of these kinds rosters had brought and are on.
     """
 
@@ -99,6 +100,7 @@ class Plan(Struct):
     lost: set[UUID] = field(default_factory=set)
     removed: dict[Kind, int] = field(default_factory=dict)
     current: dict[Kind, int] = field(default_factory=dict)
+    private: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any(tally.added or tally.changed or tally.ended for tally in self.tallies)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from gongyu.people.care import category_hash, value_hash
 from gongyu.people.importing.comparing import Comparison, differing, stream
 from gongyu.people.importing.periods import Outcome, Stated, settle
 from gongyu.people.importing.plan import SECRET, Change, End
@@ -314,11 +315,13 @@ async def compare_care(work: Comparison) -> None:
     """What applies is kept, and for how long; that something does not apply ends it and is not kept (PIPL 6)."""
     protected, persons = work.protected["care"], work.gone["person"]
     ids = work.plan.ids["person"]
-    spoken = {(ids[one.student], one.category) for one in work.roster.care if one.student in ids}
+    spoken = {
+        (ids[one.student], category_hash(work.seals, one.category)) for one in work.roster.care if one.student in ids
+    }
     pupils = {student for student, _ in spoken}
 
     def gone(row: Row) -> bool:
-        if row.student_id in persons or (row.student_id, row.category) in spoken:
+        if row.student_id in persons or (row.student_id, row.category_hash) in spoken:
             return True
         silent = row.from_roster and row.student_id not in protected
         return work.complete("care") and silent and (work.roster.schools is None or row.student_id in pupils)
@@ -329,7 +332,7 @@ async def compare_care(work: Comparison) -> None:
         .join(Person, Person.id == CareCategory.student_id)
         .order_by(CareCategory.student_id, CareCategory.begins_on),
         owner="student_id",
-        key=lambda row: (row.category, row.value),
+        key=lambda row: (row.category_hash, row.value_hash),
         gone=gone,
         label=lambda row: f"{row.name} {SECRET}",
         wanted=lambda _, __: {},
@@ -337,7 +340,9 @@ async def compare_care(work: Comparison) -> None:
     stated = _stated(
         work, (one for one in work.roster.care if one.value not in _NEGATIVE), "care",
         lambda one: (("person", one.student), None),
-        lambda one, _: Stated((one.category, one.value), one, ended=one.ended),
+        lambda one, _: Stated(
+            (category_hash(work.seals, one.category), value_hash(work.seals, one.value)), one, ended=one.ended
+        ),
     )  # fmt: skip
     async for _ in kind.walk(stated):
         pass

@@ -6,7 +6,7 @@ from typing import Final
 
 from gongyu.people.roster.canonical import Source
 from gongyu.people.roster.catalogue import Severity
-from gongyu.people.roster.findings import Finding
+from gongyu.people.roster.findings import Finding, quotable
 from gongyu.text import Text
 
 __all__ = ["Remarks"]
@@ -81,10 +81,11 @@ class Remarks:
         self._seen: Counter[str] = Counter()
 
     def add(self, code: str, source: Source, *, value: str = "", blocks: int = 0, **named: str) -> None:
-        """Args as of `Finding`; `value` must not be a secret."""
+        """Args as of `Finding`; what looks like somebody's number is redacted there too."""
         self._seen[code] += 1
         if self._seen[code] <= _SHOWN:
             severity, text = _CATALOGUE[code]
+            value, named = quotable(value), {name: quotable(one) for name, one in named.items()}
             said = text.format(value=value, **named)
             self._items.append(Finding(severity, code, source.file, source.row, "", said, value, blocks))
 

@@ -16,7 +16,8 @@ from gongyu.database.engine import Database
 from gongyu.database.model import new_id
 from gongyu.people.importing.comparing import Progress
 from gongyu.people.models import RosterImport
-from gongyu.people.roster.findings import Finding
+from gongyu.people.private import holds_number
+from gongyu.people.roster.findings import Finding, quotable
 from gongyu.plugin import District
 from gongyu.text import Text
 
@@ -33,9 +34,10 @@ _BEAT: Final = 1.0
 async def register(
     session: AsyncSession, *, file: str, dialect: str | None, actor: str, id_: UUID | None = None
 ) -> UUID:
-    """A new import, about to run."""
+    """A new import, about to run. A file called after somebody's number is shown without it."""
     id_ = id_ or new_id()
-    row = {"id": id_, "file": file[:200], "dialect": dialect, "state": "running", "stage": "waiting", "actor": actor}
+    name = quotable(file) if holds_number(file) else file[:200]
+    row = {"id": id_, "file": name, "dialect": dialect, "state": "running", "stage": "waiting", "actor": actor}
     await session.execute(sa.insert(RosterImport).values(row))
     return id_
 

@@ -91,6 +91,8 @@ class RetentionCategory:
         purpose: What it is kept for.
         basis: By which law.
         keep: How long after it ended; the last day is included.
+        shortest: What a district may shorten it to, no less than its law wants; None: not shorter than `keep`.
+        longest: What a district may lengthen it to; None: not longer than `keep`.
         expire: Called once a day with the first day that is still kept. It may be called again for the same day.
     """
 
@@ -100,3 +102,10 @@ class RetentionCategory:
     basis: Text
     keep: timedelta
     expire: Expire
+    shortest: timedelta | None = None
+    longest: timedelta | None = None
+
+    @property
+    def bounds(self) -> tuple[timedelta, timedelta]:
+        """Between which a district may choose."""
+        return self.shortest or self.keep, self.longest or self.keep

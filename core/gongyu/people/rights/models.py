@@ -46,6 +46,7 @@ class RightsRequest(Base):
         sa.CheckConstraint("asked_as IN ('self', 'guardian', 'carer', 'operator')", name="asked_as"),
         sa.CheckConstraint("state IN ('open', 'accepted', 'refused')", name="state"),
         sa.CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided"),
+        sa.CheckConstraint("reminded IN ('due_soon', 'overdue')", name="reminded"),
         sa.Index("ix_rights_request_open", "due_on", "id", postgresql_where=sa.text("state = 'open'")),
     )
 
@@ -58,6 +59,8 @@ class RightsRequest(Base):
     due_on: Mapped[date]
     wish: Mapped[bytes | None]
     state: Mapped[str] = mapped_column(server_default="open")
+    reminded: Mapped[str | None]
+    """The last reminder that went to those who decide: each goes once."""
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
     reason: Mapped[bytes | None]

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access.keys import KeyRing
-from gongyu.access.models import Account, ApiToken, ExternalIdentity, WebSession
+from gongyu.access.models import Account, ApiToken, Approval, ExternalIdentity, WebSession
+from gongyu.access.sealing import Seals
+from gongyu.people.care import open_care
 from gongyu.people.models import (
     CareCategory,
     ClassGroup,
@@ -19,6 +21,7 @@ from gongyu.people.models import (
     Org,
     Person,
 )
+from gongyu.people.private import open_private
 from gongyu.people.rights.contract import EVERY_READER, PROTECTED, PersonPart, Reader
 from gongyu.people.rights.models import Consent, RightsRequest
 from gongyu.people.rights.sealing import SEALED_COLUMNS, opened
@@ -58,12 +61,14 @@ _LABELS: Final[Mapping[str, Text]] = {
     "number": Text(zh="班内学号", en="number in class"),
     "sourced_id": Text(zh="来源编号", en="number at the source"),
     "org": Text(zh="机构", en="org"),
+    "permission": Text(zh="权限", en="permission"),
     "phone": Text(zh="电话", en="phone"),
     "purpose": Text(zh="目的", en="purpose"),
     "role": Text(zh="角色", en="role"),
     "school": Text(zh="学校", en="school"),
     "sex": Text(zh="性别", en="sex"),
     "state": Text(zh="状态", en="state"),
+    "until": Text(zh="有效至", en="until"),
     "username": Text(zh="用户名", en="user name"),
     "value": Text(zh="内容", en="value"),
     "version": Text(zh="版本", en="version"),
@@ -72,7 +77,7 @@ _LABELS: Final[Mapping[str, Text]] = {
     "word": Text(zh="决定", en="said"),
 }
 
-_OUR_OWN: Final = frozenset({"id", "id_number_hash", "phone_hash", "erased_at", "updated_at"})
+_OUR_OWN: Final = frozenset({"id", "identifier_hash", "id_number_hash", "phone_hash", "erased_at", "updated_at"})
 
 
 def _query(
@@ -92,7 +97,18 @@ async def _person(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
     district: District = session.info["district"]
     for column in SEALED_COLUMNS:
         row[column.key] = opened(keys, district, column.key, person, row[column.key])
-    return [row]
+    return [row | open_private(Seals(keys, district.slug), person, row.pop("source_private"))]
+
+
+async def _care(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
+    columns = (CareCategory.id, CareCategory.sealed, CareCategory.begins_on, CareCategory.ends_on)
+    found = sa.select(*columns).where(CareCategory.student_id == person).order_by(CareCategory.begins_on)
+    district: District = session.info["district"]
+    seals = Seals(keys, district.slug)
+    return [
+        open_care(seals, id_, sealed)._asdict() | {"begins_on": begins_on, "ends_on": ends_on}
+        for id_, sealed, begins_on, ends_on in await session.execute(found)
+    ]
 
 
 async def _requests(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
@@ -178,13 +194,7 @@ CORE_PARTS: Final = (
     _part(
         "care",
         Text(zh="关爱类别", en="Care categories"),
-        _query(
-            lambda person: (
-                sa.select(CareCategory.category, CareCategory.value, CareCategory.begins_on, CareCategory.ends_on)
-                .where(CareCategory.student_id == person)
-                .order_by(CareCategory.begins_on)
-            )
-        ),
+        _care,
         PROTECTED,
     ),
     _part(
@@ -240,6 +250,17 @@ CORE_PARTS: Final = (
                 sa.select(Consent.purpose, Consent.version, Consent.word, Consent.capacity, Consent.channel, Consent.at)
                 .where(Consent.person_id == person)
                 .order_by(Consent.at)
+            )
+        ),
+    ),
+    _part(
+        "approvals",
+        Text(zh="申请过的审批", en="Approvals asked for"),
+        _query(
+            lambda person: (
+                sa.select(Approval.permission, Approval.asked_at.label("at"), Approval.until, Approval.state)
+                .where(Approval.asked_by == person)
+                .order_by(Approval.id)
             )
         ),
     ),

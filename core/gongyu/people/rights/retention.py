@@ -5,19 +5,22 @@ Each category is a transaction of its own, and so is each person made nameless: 
 alive, and shows as the job's error until it is mended. Doing it twice does no harm.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
-from typing import Final
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 import structlog
+from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
 from gongyu.access.authenticate import changed
-from gongyu.access.models import Account, ApiToken, ExternalIdentity
+from gongyu.access.models import Account, ApiToken, Approval, ExternalIdentity
 from gongyu.districts.registry import DistrictState
 from gongyu.host.isolation import said
 from gongyu.people.models import CareCategory, Person, RosterImport
@@ -30,13 +33,16 @@ from gongyu.platform import Platform
 from gongyu.plugin import Context, Job
 from gongyu.text import Text
 
-__all__ = ["Expired", "categories_in", "expire", "expiring"]
+__all__ = ["Expired", "categories_in", "expire", "expiring", "retention_type"]
 
 log = structlog.get_logger("gongyu.rights")
 
+_MONTH: Final = timedelta(days=30)
+_MONTHS_3: Final = timedelta(days=90)
 _MONTHS_6: Final = timedelta(days=180)
 _YEAR: Final = timedelta(days=365)
 _YEARS_3: Final = timedelta(days=3 * 365 + 1)
+_YEARS_10: Final = timedelta(days=10 * 365 + 3)
 #: People made nameless in one run; a graduating year is done within days, and no run lasts for hours.
 _MOST: Final = 1000
 
@@ -49,9 +55,9 @@ class Expired(msgspec.Struct, frozen=True):
     rows: int
 
 
-def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, RetentionCategory]]:
-    """The core's and those of the plugins that are on, each with whose it is."""
-    core = [
+def core_categories(platform: Platform) -> list[RetentionCategory]:
+    """The core's own, each for the time it is kept where a district says nothing."""
+    return [
         RetentionCategory(
             name="core.care",
             title=Text(zh="关爱类别", en="Care categories"),
@@ -59,6 +65,8 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             basis=Text(zh="未成年人保护法第二十九条", en="Law on the Protection of Minors 29"),
             keep=_YEAR,
             expire=_care,
+            shortest=_MONTHS_3,
+            longest=_YEARS_3,
         ),
         RetentionCategory(
             name="core.accounts",
@@ -67,6 +75,7 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             basis=Text(zh="网络安全法第二十一条；个人信息保护法第十九条", en="Cybersecurity Law 21; PIPL 19"),
             keep=_MONTHS_6,
             expire=_accounts,
+            longest=_YEAR,
         ),
         RetentionCategory(
             name="core.people",
@@ -74,7 +83,8 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             purpose=Text(zh="学籍与在校教育", en="School register and schooling"),
             basis=Text(zh="民法典第一百八十八条；个人信息保护法第四十七条", en="Civil Code 188; PIPL 47"),
             keep=_YEARS_3,
-            expire=partial(_people, platform, state),
+            expire=partial(_people, platform),
+            longest=_YEARS_10,
         ),
         RetentionCategory(
             name="core.consents",
@@ -83,6 +93,7 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             basis=Text(zh="个人信息保护法第六十九条；民法典第一百八十八条", en="PIPL 69; Civil Code 188"),
             keep=_YEARS_3,
             expire=partial(_consents, platform),
+            longest=_YEARS_10,
         ),
         RetentionCategory(
             name="core.requests",
@@ -91,6 +102,16 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             basis=Text(zh="个人信息保护法第五十条；民法典第一百八十八条", en="PIPL 50; Civil Code 188"),
             keep=_YEARS_3,
             expire=_requests,
+            longest=_YEARS_10,
+        ),
+        RetentionCategory(
+            name="core.approvals",
+            title=Text(zh="访问未成年人信息的审批", en="Approvals of access to minors' data"),
+            purpose=Text(zh="证明访问经过审批", en="Proof that access was approved"),
+            basis=Text(zh="未成年人网络保护条例第三十六条；民法典第一百八十八条", en="未网条例 36; Civil Code 188"),
+            keep=_YEARS_3,
+            expire=_approvals,
+            longest=_YEARS_10,
         ),
         RetentionCategory(
             name="core.imports",
@@ -99,9 +120,53 @@ def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, R
             basis=Text(zh="个人信息保护法第十九条", en="PIPL 19"),
             keep=_MONTHS_6,
             expire=_imports,
+            shortest=_MONTH,
+            longest=_YEAR,
         ),
     ]
-    return [*(("core", category) for category in core), *plugin_categories(platform, state)]
+
+
+def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, RetentionCategory]]:
+    """The core's and those of the plugins that are on, each with whose it is, kept as long as the district says."""
+    found = [*(("core", one) for one in core_categories(platform)), *plugin_categories(platform, state)]
+    return [(owner, in_force(category, state.retention)) for owner, category in found]
+
+
+def in_force(category: RetentionCategory, said: Mapping[str, Mapping[str, int]]) -> RetentionCategory:
+    """A category as a district keeps it. What a newer release no longer allows is brought to the nearest it does."""
+    owner, _, name = category.name.partition(".")
+    days = said.get(owner, {}).get(name)
+    if days is None:
+        return category
+    shortest, longest = category.bounds
+    return replace(category, keep=min(max(timedelta(days=days), shortest), longest))
+
+
+def retention_type(platform: Platform) -> type[msgspec.Struct]:
+    """The table `[retention]` of a district's file: for each category the days it is kept, within its bounds."""
+    by_owner: dict[str, list[RetentionCategory]] = {"core": core_categories(platform)}
+    for implementation in platform.host.manager.hook.retention_categories.get_hookimpls():
+        by_owner.setdefault(implementation.plugin_name, []).extend(
+            cast("Sequence[RetentionCategory]", implementation.function())
+        )
+    return _table("Retention", {owner: _days(owner, categories) for owner, categories in sorted(by_owner.items())})
+
+
+def _days(owner: str, categories: Sequence[RetentionCategory]) -> Any:  # noqa: ANN401 - a type made here
+    fields = {}
+    for category in categories:
+        least, most = (bound.days for bound in category.bounds)
+        fields[category.name.removeprefix(f"{owner}.")] = Annotated[int, Meta(ge=least, le=most)], category.keep.days
+    made = msgspec.defstruct(
+        owner, [(name, *of) for name, of in fields.items()], frozen=True, forbid_unknown_fields=True
+    )
+    return made, msgspec.field(default_factory=made)
+
+
+def _table(name: str, fields: Mapping[str, Any]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(
+        name, [(field, *of) for field, of in fields.items()], frozen=True, forbid_unknown_fields=True
+    )
 
 
 def expiring(platform: Platform, state: DistrictState) -> Job:
@@ -153,7 +218,8 @@ async def _accounts(context: Context, before: date) -> int:
     return await sign_in_data(context.session, people)
 
 
-async def _people(platform: Platform, state: DistrictState, context: Context, before: date) -> int:
+async def _people(platform: Platform, context: Context, before: date) -> int:
+    state = platform.state(context.district.slug)
     people = (await context.session.execute(_left(before).order_by(Person.id).limit(_MOST))).scalars().all()
     failures: list[Exception] = []
     for person in people:
@@ -172,14 +238,18 @@ async def _people(platform: Platform, state: DistrictState, context: Context, be
 async def _consents(platform: Platform, context: Context, before: date) -> int:
     """As the owner of the tables: the application's own role can add words and do nothing else."""
     erased = sa.select(Person.id).where(Person.erased_at < midnight_of(context.district, before))
-    bound = platform.database.owner.execution_options(schema_translate_map={None: context.district.schema})
-    async with AsyncSession(bind=bound) as session, session.begin():
+    async with platform.database.work_as_owner(context.district) as session:
         return await _gone(session, sa.delete(Consent).where(Consent.person_id.in_(erased)))
 
 
 async def _requests(context: Context, before: date) -> int:
     old = RightsRequest.decided_at < midnight_of(context.district, before)
     return await _gone(context.session, sa.delete(RightsRequest).where(old))
+
+
+async def _approvals(context: Context, before: date) -> int:
+    old = Approval.until < midnight_of(context.district, before)
+    return await _gone(context.session, sa.delete(Approval).where(old))
 
 
 async def _imports(context: Context, before: date) -> int:

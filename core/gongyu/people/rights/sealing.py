@@ -9,7 +9,7 @@ from gongyu.plugin import District
 
 __all__ = ["SEALED_COLUMNS", "opened", "sealed"]
 
-SEALED_COLUMNS: Final = (Person.id_number, Person.phone)
+SEALED_COLUMNS: Final = (Person.id_number, Person.phone, Person.identifier)
 _PERSONAL: Final = frozenset(column.key for column in SEALED_COLUMNS)
 
 

@@ -18,7 +18,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from gongyu.people.roster.catalogue import CATALOGUE, COLUMNS, SEVERITIES, Severity
 from gongyu.text import Language, Text
 
-__all__ = ["Finding", "Findings", "redact", "write_xlsx"]
+__all__ = ["Finding", "Findings", "quotable", "redact", "write_xlsx"]
 
 # One wrong export setting makes the same finding in every row: the first ones show where, the rest are one figure.
 _SHOWN = {"error": 1000, "warning": 1000, "notice": 20}
@@ -46,7 +46,8 @@ def redact(value: str) -> str:
     return f"{value[:3]}***{value[-2:]}" if len(value) > 7 else "***"  # noqa: PLR2004 - fewer would show most of it
 
 
-def _quotable(value: str, *, secret: bool) -> str:
+def quotable(value: str, *, secret: bool = False) -> str:
+    """What a finding may show of a value."""
     if secret:
         return redact(value) if value else ""
     plain = unicodedata.normalize("NFKC", value)
@@ -85,8 +86,8 @@ class Findings:
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         if seen > _SHOWN[severity]:
             return self._count(key, severity, blocks)
-        shown = _quotable(value, secret=secret)
-        column = _quotable(column, secret=False)  # a file without a header has its first person there
+        shown = quotable(value, secret=secret)
+        column = quotable(column)  # a file without a header has its first person there
         text = entry.text.format(value=shown, **named)
         self._items.append(Finding(severity, code, file, row, column, text, shown))
         self._blocks.append(blocks)

@@ -71,7 +71,7 @@ _USER_NAMES = (
     Column("givenName", "given_name", name, wanted=True),
     Column("familyName", "family_name", family, wanted=True),
     Column("middleName", "middle", name),
-    Column("identifier", "identifier", reference),
+    Column("identifier", "identifier", reference, secret=True),
     Column("email", "email", email),
     Column("sms", "sms", phone, secret=True),
     Column("phone", "phone", phone, secret=True),

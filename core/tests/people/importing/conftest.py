@@ -15,9 +15,10 @@ from sqlalchemy.orm import aliased
 from gongyu.districts.registry import DistrictState
 from gongyu.events.models import EventRow
 from gongyu.host import Host, load_host
+from gongyu.people.care import open_care
 from gongyu.people.importing.plan import Plan
 from gongyu.people.importing.service import ImportReport, import_roster, plan_roster
-from gongyu.people.models import ClassGroup, Enrolment, Guardianship, Membership, Org, Person
+from gongyu.people.models import CareCategory, ClassGroup, Enrolment, Guardianship, Membership, Org, Person
 from gongyu.people.roster.identity import check_character
 from gongyu.platform import Platform
 from gongyu.testing.plugin import MakeDistrict
@@ -172,6 +173,13 @@ class Town:
         report = await self.load(path)
         assert report.refused is None
         return await self.events(after=before)
+
+    async def care(self) -> list[tuple[Any, ...]]:
+        """Category, value, first and last day; by category, value."""
+        columns = (CareCategory.id, CareCategory.sealed, CareCategory.begins_on, CareCategory.ends_on)
+        seals = self.platform.seals(self.state.district)
+        rows = await self.rows(sa.select(*columns))
+        return sorted((*open_care(seals, id_, sealed), *days) for id_, sealed, *days in rows)
 
     async def enrolments(self, person: str) -> list[tuple[Any, ...]]:
         return await self.rows(

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from litestar import Request
 from openpyxl import load_workbook
 
 from gongyu.access.tokens import create_token
 from gongyu.people.models import Membership, Org, Person, RosterImport
-from gongyu.web.app import create_app
+from gongyu.web.app import MAX_BODY, create_app
 from gongyu.web.roster_routes import MAX_UPLOAD
 
 if TYPE_CHECKING:
@@ -140,3 +141,24 @@ async def test_nobody_else_may(client: httpx.AsyncClient) -> None:
         ("GET", f"/imports/{'0' * 8}-0000-0000-0000-{'0' * 12}"),
     ):
         assert (await client.request(method, path)).status_code == 401
+
+
+async def test_key_makes_nobody_hold_an_upload_in_memory(
+    client: httpx.AsyncClient, write: "Write", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not exempt reads the body whole to compare it, and no more of it than bodies may have."""
+    whole = Request.body
+    read: list[str] = []
+
+    async def noted(request: Request[Any, Any, Any]) -> bytes:
+        read.append(request.url.path)
+        return await whole(request)
+
+    monkeypatch.setattr(Request, "body", noted)
+    headers = {"idempotency-key": "twice"}
+    content = _zip(write()) + b"\0" * MAX_BODY  # more than any other route takes
+    answer = await client.post("/imports", params={"file": "roster.zip"}, content=content, headers=headers)
+    assert (answer.status_code, read) == (202, [])
+    await _until(client, answer.json()["id"], "planned", "refused")
+    too_long = await client.post(f"/imports/{answer.json()['id']}/plan", content=content, headers=headers)
+    assert (too_long.status_code, too_long.json()["type"]) == (413, "/problems/too-large")

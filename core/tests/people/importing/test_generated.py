@@ -25,7 +25,7 @@ def what_counts(today: date) -> list[sa.Select[*tuple[Any, ...]]]:
     on = [sa.or_(table.ends_on.is_(None), table.ends_on >= today) for table in (Membership, Enrolment, Guardianship)]
     return [
         sa.select(
-            Person.sourced_id, Person.name, Person.identifier, Person.email, Person.phone_hash.is_not(None)
+            Person.sourced_id, Person.name, Person.identifier.is_not(None), Person.email, Person.phone_hash.is_not(None)
         ).where(Person.ended_on.is_(None)),
         sa.select(Membership.sourced_id, Membership.role, Membership.begins_on, Membership.ends_on).where(on[0]),
         sa.select(Enrolment.sourced_id, Enrolment.role, Enrolment.is_primary, Enrolment.begins_on).where(on[1]),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from gongyu.people.models import CareCategory, ClassGroup, Person
+from gongyu.people.models import ClassGroup, Person
 
 if TYPE_CHECKING:
     from tests.people.importing.conftest import Some, Town, Write
@@ -130,10 +130,10 @@ async def test_care_category_changes_by_a_new_period_and_no_is_not_kept(
 ) -> None:
     await town.load(write())
     await town.load(write(demographics=[("p1", "2018-01-01", "male", "left_behind:double,orphan:no")]))
-    query = sa.select(CareCategory.value, CareCategory.begins_on, CareCategory.ends_on).order_by(CareCategory.value)
-    assert await town.rows(query) == [("double", today, None), ("single", today, yesterday)]
+    single = ("left_behind", "single", today, yesterday)
+    assert await town.care() == [("left_behind", "double", today, None), single]
     await town.load(write(demographics=[("p1", "2018-01-01", "male", "left_behind:none")]))
-    assert await town.rows(query) == [("double", today, yesterday), ("single", today, yesterday)]
+    assert await town.care() == [("left_behind", "double", today, yesterday), single]
 
 
 async def test_class_of_last_year_is_ended_with_its_periods(

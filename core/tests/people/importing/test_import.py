@@ -11,7 +11,7 @@ from gongyu.database.model import Base
 from gongyu.events.models import EventRow
 from gongyu.people.importing.numbers import id_number_context, phone_context
 from gongyu.people.importing.plan import KIND_NAMES
-from gongyu.people.models import CareCategory, Demographics, Org, Person, RosterImport
+from gongyu.people.models import Demographics, Org, Person, RosterImport
 
 if TYPE_CHECKING:
     from tests.people.importing.conftest import Some, Town, Write
@@ -41,7 +41,7 @@ async def test_first_import_makes_everything_and_tells_of_it(town: "Town", write
     assert [row[:2] for row in await town.memberships("g1")] == [("guardian", "第二小学"), ("parent", "第一小学")]
     tree = sa.select(Org.name, Org.type).order_by(Org.parent_id.is_not(None), Org.sourced_id)
     assert await town.rows(tree) == [("鄂州市", "district"), ("第一小学", "school"), ("第二小学", "school")]
-    assert await town.rows(sa.select(CareCategory.category, CareCategory.value)) == [("left_behind", "single")]
+    assert await town.care() == [("left_behind", "single", today, None)]
 
 
 async def test_same_files_again_change_nothing_and_tell_nothing(town: "Town", write: "Write") -> None:

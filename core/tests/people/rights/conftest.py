@@ -22,6 +22,7 @@ from gongyu.database.engine import quoted
 from gongyu.database.model import new_id
 from gongyu.districts.registry import DistrictState
 from gongyu.host import Host, Plugin
+from gongyu.people.care import sealed_care
 from gongyu.people.models import CareCategory, Demographics, Guardianship, Membership, Org, Person
 from gongyu.people.rights.contract import PROTECTED, Erased, PersonPart, Purpose
 from gongyu.people.rights.periods import today_in
@@ -210,7 +211,8 @@ async def family(platform: Platform, make_district: MakeDistrict) -> Family:
             .where(Person.id == id_)
             .values(phone=phone, email="child@example.org", username="child.2012")
         )
-        care = {"student_id": id_, "category": "left_behind", "value": "double", "begins_on": date(2024, 9, 1)}
-        await session.execute(sa.insert(CareCategory).values(care))
+        seals = platform.seals(state.district)
+        care = sealed_care(seals, id_=new_id(), category="left_behind", value="double")
+        await session.execute(sa.insert(CareCategory).values(student_id=id_, begins_on=date(2024, 9, 1), **care))
         await session.execute(sa.insert(ENTRY).values(person_id=id_, text="今天很开心"))
     return family

@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 from gongyu.cli.person import person
 from gongyu.host import Host
 from gongyu.people.models import Demographics
-from gongyu.people.rights.models import RightsRequest
+from gongyu.people.rights.models import Consent, RightsRequest
 
 from .conftest import ENTRY, Family
 
@@ -75,3 +75,17 @@ async def test_yearly_figures_hold_counts_and_nobodys_name(command: Run, family:
     assert not any(name in written for name in ("child", "mother", "13800000000"))
     assert load_workbook(book).sheetnames[0] == "未成年人"
     assert (await run(command, "audit-report", "ezhou", 2026, tmp_path / "audit.pdf"))[0] == 2
+
+
+async def test_paper_is_entered_with_who_signed_it_and_when(command: Run, family: Family) -> None:
+    def words(by: object, purpose: str = "diary.photos") -> list[object]:
+        signed = ["--by", by, "--version", 1, "--signed-on", family.today]
+        return ["consent", "ezhou", family.child, purpose, "given", *signed]
+
+    assert (await run(command, *words(family.grandmother)))[0] == 1
+    assert (await run(command, *words(family.mother, "diary.sale")))[0] == 2
+    assert await family.scalar(sa.select(sa.func.count(Consent.id))) == 0
+    assert await run(command, *words(family.mother)) == (0, "entered\n")
+    found = sa.select(Consent.said_by, Consent.channel, Consent.word, Consent.version)
+    async with family.work() as session:
+        assert [tuple(row) for row in await session.execute(found)] == [(family.mother, "paper", "given", 1)]

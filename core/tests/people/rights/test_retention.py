@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from gongyu.districts.file import render
+from gongyu.districts.service import SettingsError, apply_file, current_file, read_file
 from gongyu.events.jobs import run_due_jobs
 from gongyu.host.dispatch import HookRefusedError
 from gongyu.people.models import CareCategory, Membership, Person
@@ -104,7 +106,7 @@ async def test_one_that_fails_keeps_nobody_elses_data_alive(family: Family, diar
     names = sa.select(Person.name).where(Person.id.in_([family.child, family.mother])).order_by(Person.name)
     async with family.work() as session:
         assert list((await session.execute(names)).scalars()) == ["child", NAMELESS]
-    assert await family.scalar(sa.select(CareCategory.value)) == "double"
+    assert await family.scalar(sa.select(sa.func.count(CareCategory.id))) == 1
 
 
 async def test_daily_job_does_it(family: Family) -> None:
@@ -126,3 +128,47 @@ async def test_every_category_says_why_and_by_which_law(family: Family) -> None:
         words = (category.title, category.purpose, category.basis)
         assert all(text.zh and text.en for text in words)
         assert category.keep > timedelta()
+
+
+FILE = '[district]\nslug = "ezhou"\nname = "鄂州市"\ntimezone = "Asia/Shanghai"\n\n{}[plugins.diary]\n'
+
+
+async def apply(family: Family, said: str) -> dict[str, str]:
+    wanted = read_file(family.platform, FILE.format(said), file="ezhou.toml")
+    plan = await apply_file(family.platform, wanted, actor="operator:test")
+    family.state = family.platform.state("ezhou")
+    return {line.path: line.text.en for line in plan.lines}
+
+
+async def test_district_keeps_longer_than_usual_because_its_file_says_so(family: Family) -> None:
+    await ended(family, CareCategory, CareCategory.student_id == family.child, family.today)
+    said = "[retention.core]\ncare = 400\n\n"
+    assert await apply(family, said) == {"retention.core.care": "365 → 400"}
+    file = current_file(family.platform, "ezhou")
+    assert file is not None
+    assert render(file) == FILE.format(said)
+    assert await expired(family, 400) == {}
+    assert await expired(family, 401) == {"core.care": 1}
+    assert await apply(family, "") == {"retention.core.care": "400 → 365"}
+    kept = {category.name: category.keep.days for _, category in categories_in(family.platform, family.state)}
+    assert kept["core.care"] == 365
+
+
+async def test_file_that_keeps_too_short_too_long_or_what_nobody_keeps_is_refused(family: Family) -> None:
+    said = '[retention.core]\naccounts = 179\ncare = 2000\nconsents = "3"\npeeple = 1\n[retention.nobody]\nx = 1\n'
+    with pytest.raises(SettingsError) as refused:
+        await apply(family, said)
+    errors = [(error.line, error.path, error.code, error.expected.en) for error in refused.value.errors]
+    assert errors[:4] == [
+        (7, "retention.core.accounts", "range", "an integer (180 – 365)"),
+        (8, "retention.core.care", "range", "an integer (90 – 1096)"),
+        (9, "retention.core.consents", "type", "an integer (1096 – 3653)"),
+        (
+            10,
+            "retention.core.peeple",
+            "unknown",
+            "one of `accounts`, `approvals`, `care`, `consents`, `imports`, `people`, `requests`",
+        ),
+    ]
+    assert [(path, code) for _, path, code, _ in errors[4:]] == [("retention.nobody", "unknown")]
+    assert family.platform.state("ezhou").retention == {}

@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import AsyncGenerator
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +11,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from gongyu.access.models import AuditLine
 from gongyu.people.models import Membership, Person
 from gongyu.people.rights.erasure import NAMELESS
+from gongyu.people.rights.periods import midnight_of
 from gongyu.web.app import create_app
 
 from .conftest import Diary, Family, nothing, years_before
@@ -104,6 +106,36 @@ async def test_consent_is_one_step_to_give_and_one_to_take_back(door: Door) -> N
     assert statuses == {"grandmother": 403, "child": 403, "version": 409, "unknown": 422, "word": 422}
 
 
+async def test_signed_paper_is_entered_by_the_childs_own_school(door: Door, family: Family) -> None:
+    yesterday = family.today - timedelta(days=1)
+    paper = YES | {"by": str(family.mother), "signed_on": str(yesterday)}
+    path = f"/people/{family.child}/consents/paper"
+    statuses = {who: (await door(who, "POST", path, json=paper)).status_code for who in ("other_principal", "mother")}
+    assert statuses == {"other_principal": 404, "mother": 403}
+    wrong = {
+        "grandmother": paper | {"by": str(family.grandmother)},
+        "the child of 13": paper | {"by": str(family.child)},
+        "former version": paper | {"version": 2},
+        "tomorrow": paper | {"signed_on": str(family.today + timedelta(days=1))},
+    }
+    refused = {name: (await door("principal", "POST", path, json=body)).status_code for name, body in wrong.items()}
+    assert refused == {"grandmother": 403, "the child of 13": 403, "former version": 409, "tomorrow": 422}
+    entered = await door("principal", "POST", path, json=paper)
+    assert (entered.status_code, entered.json()["allowed"]) == (201, True)
+    said = (await door.child("father", "GET", "/consents")).json()[-1]["history"]
+    assert [(one["said_by"], one["channel"], one["at"]) for one in said] == [
+        (
+            str(family.mother),
+            "paper",
+            midnight_of(family.state.district, yesterday).astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        ),
+    ]
+    lines = sa.select(AuditLine.actor, AuditLine.details).where(AuditLine.action == "consent.given")
+    async with family.work() as session:
+        ((actor, details),) = (await session.execute(lines)).all()
+    assert (actor, details["channel"], details["capacity"]) == (f"person:{family.principal}", "paper", "guardian")
+
+
 async def test_copy_is_a_zip_that_holds_what_its_reader_may_have(door: Door) -> None:
     found = {}
     for who in ("mother", "grandmother"):
@@ -140,6 +172,32 @@ async def test_correction_is_answered_in_writing_by_the_childs_own_school(door: 
     assert audited == ["correction.asked", "correction.read", "correction.refused"]
     stored = await family.scalar(sa.text("SELECT string_agg(r::text, '') FROM d_ezhou.rights_request r"))  # type: ignore[arg-type]  # as text
     assert not any(word.encode().hex() in stored for word in ("名字写错了", "与户口簿一致"))
+
+
+async def test_whoever_reads_or_answers_for_others_is_in_the_log_once(door: Door, family: Family) -> None:
+    line = (await door.child("mother", "POST", "/corrections", json={"wish": "名字写错了"})).json()
+    path = f"/people/requests/{line['id']}"
+    for who in ("child", "principal"):  # their tokens are made, and refusals written, before the lines that count
+        await door(who, "GET", "/me")
+    seen = await family.scalar(sa.select(sa.func.max(AuditLine.seq)))
+    for where in ("/consents", "/requests"):
+        for who in ("child", "mother"):
+            assert (await door.child(who, "GET", where)).status_code == 200
+    assert (await door("principal", "GET", "/people/requests")).status_code == 200
+    assert (await door("principal", "GET", path)).status_code == 200
+    decision = {"accept": False, "reason": "与户口簿一致"}
+    assert (await door("principal", "POST", f"{path}/decision", json=decision)).status_code == 201
+    query = sa.select(AuditLine).where(AuditLine.seq > seen).order_by(AuditLine.seq)
+    async with family.work() as session:
+        lines = list((await session.execute(query)).scalars())
+    people = {f"person:{id_}": name for name, id_ in family.people.items()}
+    assert [(one.action, people[one.actor], people.get(one.subject, one.subject), one.ground) for one in lines] == [
+        ("consent.read", "mother", "child", "guardian"),
+        ("request.read", "mother", "child", "guardian"),
+        ("district.rights.decide", "principal", "/api/v1/ezhou/people/requests", "principal of the org"),
+        ("correction.read", "principal", "child", "principal of the org"),
+        ("correction.refused", "principal", "child", ""),
+    ]
 
 
 async def test_erasure_says_what_stays_and_ends_the_sign_in_at_once(door: Door) -> None:
