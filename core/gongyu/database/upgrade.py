@@ -8,7 +8,6 @@ import asyncio
 import functools
 import multiprocessing
 import os
-import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ import uvloop
 from gongyu.config import Config
 from gongyu.database import migrations
 from gongyu.host import Host, load_host
+from gongyu.orphans import end_with_parent
 from gongyu.platform import Platform, histories, open_platform
 
 __all__ = ["Outcome", "districts_pending", "upgrade_all"]
@@ -66,15 +66,8 @@ async def upgrade_all(
 
 
 def _end_with_parent() -> None:
-    """A killed command must not leave its workers behind: each holds both ends of the queue and would wait forever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+    """Each holds both ends of the queue and would wait forever."""
+    end_with_parent(lambda: os._exit(1))
 
 
 def _upgrade_one(config: Config, slug: str) -> Outcome:

@@ -135,9 +135,10 @@ def test_zip_reads_back_as_the_population(district: Population, roster: Roster) 
             adult = guardian.person
             people.setdefault(adult.id, (name_of(adult), adult.phone, adult.id_number, adult.email, True))
             roles[adult.id, school.plan.code, guardian.role, guardian.new, guardian.begins_on, None] += 1
-    ties, care, births, grades = set(), set(), {}, {}
+    ties, care, births, grades, places = set(), set(), {}, {}, {}
     for school, student in students(district):
-        people[student.id] = (name_of(student), "", student.id_number, "", True)
+        people[student.id] = (name_of(student), "", student.id_number or student.passport, "", True)
+        places[student.id] = (str(student.place), student.boarding, "A" if student.passport else "1")
         births[student.id] = (student.born, student.sex)
         grades[student.id] = (f"{student.class_.grade:02d}",)
         roles[student.id, school.plan.code, "student", True, student.class_.begins_on, None] += 1
@@ -161,6 +162,9 @@ def test_zip_reads_back_as_the_population(district: Population, roster: Roster) 
     assert {(c.student, c.category, c.value) for c in roster.care} == care
     assert {p.sourced_id: (p.birth_date, p.sex) for p in roster.persons if p.birth_date} == births
     assert {p.sourced_id: p.grades for p in roster.persons if p.grades} == grades
+    numbers = {e.person: e.number for e in roster.enrolments if e.number}
+    told = {p.sourced_id: (numbers[p.sourced_id], p.boarding, p.id_type) for p in roster.persons if p.birth_date}
+    assert told == places
 
 
 def test_zip_reads_back_classes_and_totals(district: Population, roster: Roster) -> None:
@@ -276,11 +280,13 @@ def test_cases_of_staff(roster: Roster) -> None:
 
 def test_cases_of_names_and_numbers(roster: Roster, register: Roster) -> None:
     assert all(any(rare in person.name for person in roster.persons) for rare in RARE)
-    assert any(p.id_type == "A" and p.id_number.startswith("E99") for p in register.persons)
-    numbers = [p.id_number for p in roster.persons if p.id_number]
+    abroad = [{p.id_number for p in one.persons if p.id_type == "A"} for one in (roster, register)]
+    assert abroad[0] == abroad[1]
+    assert {number[:3] for number in abroad[0]} == {"E99"}
+    numbers = [p.id_number for p in roster.persons if p.id_number and p.id_type != "A"]
     assert len(numbers) == len(set(numbers)) > 1_400
     assert {(fault_of(number), number[:4]) for number in numbers} == {(None, "9900")}
-    assert all(birth_of(p.id_number) == p.birth_date for p in roster.persons if p.birth_date and p.id_number)
+    assert all(birth_of(p.id_number) == p.birth_date for p in roster.persons if p.birth_date and p.id_type == "1")
     phones = [p.phone for p in roster.persons if p.phone]
     assert len(phones) == len(set(phones))
     assert {(len(phone), phone[:3]) for phone in phones} == {(11, "154")}

@@ -106,7 +106,7 @@ async def read_quota(call: Call) -> QuotaOut:
 async def list_given(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[EntryOut]:
     mine = await statements.quota(await call.db(), call.district, giver=call.principal.person)
     account = account_id("quota", owner=call.principal.person, term=mine.term)
-    return await statements.STATEMENT.page(call, limit=limit, cursor=cursor, account=account)
+    return await statements.statement(call, account=account, limit=limit, cursor=cursor)
 
 
 @post(
@@ -205,7 +205,7 @@ async def list_statement(
     call: Call, student: FromPath[UUID], limit: Limit = 20, cursor: Cursor = None
 ) -> Page[EntryOut]:
     await require_student(call, student, today=_today(call))
-    return await statements.STATEMENT.page(call, limit=limit, cursor=cursor, account=account_id("purse", owner=student))
+    return await statements.statement(call, account=account_id("purse", owner=student), limit=limit, cursor=cursor)
 
 
 @get(

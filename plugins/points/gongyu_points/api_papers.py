@@ -45,7 +45,13 @@ async def print_statement(
     await require_student(call, student, today=today)
     ends = until or today
     content = await papers.statement_pdf(
-        await call.db(), call.district, student=student, begins=since or ends - _YEAR, ends=ends, now=call.now
+        await call.db(),
+        call.district,
+        call.seals,
+        student=student,
+        begins=since or ends - _YEAR,
+        ends=ends,
+        now=call.now,
     )
     return _file(content, "statement.pdf", "application/pdf")
 
@@ -63,7 +69,13 @@ async def export_statement(
     await require_student(call, student, today=today)
     ends = until or today
     content = await papers.statement_workbook(
-        await call.db(), call.district, student=student, begins=since or ends - _YEAR, ends=ends, now=call.now
+        await call.db(),
+        call.district,
+        call.seals,
+        student=student,
+        begins=since or ends - _YEAR,
+        ends=ends,
+        now=call.now,
     )
     return _file(content, "statement.xlsx", XLSX)
 

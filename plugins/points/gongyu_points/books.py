@@ -57,6 +57,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         operation: The key the client made; the same key never does anything twice.
         fingerprint: Of the request; the same key with another request is refused.
         day: The district's date, and `day_cap` what a pupil may earn on it.
+        note: What somebody wrote beside it, sealed for this operation.
     """
 
     operation: UUID
@@ -69,7 +70,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     giver: UUID | None = None
     reason: UUID | None = None
     ground: str = ""
-    note: str = ""
+    note: bytes | None = None
     day_cap: int | None = None
 
 
@@ -119,14 +120,14 @@ async def ensure_accounts(
     return [row.owner_id for row in opened]
 
 
-# The event is written by the same statement: none for an entry that is there already, and no round trip of its own
-# while the accounts are locked.
+# Event and note are written by the same statement: none for an entry that is there already, and no round trip of their
+# own while the accounts are locked. The first entry is the command's: with it goes the note.
 _POST: Final = """
 WITH posted AS (
   INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, reason_id,
-                                giver, ground, note, reverses, voucher_id, fingerprint, day, day_cap)
+                                giver, ground, reverses, voucher_id, fingerprint, day, day_cap)
   SELECT l.id, $6::uuid, $7::text, $8::uuid, l.debit, $9::text, l.credit, $10::text, l.points, $11::uuid, $12::uuid,
-         $13::text, $14::text, l.reverses, l.voucher, $15::bytea, $16::date, $17::bigint
+         $13::text, l.reverses, l.voucher, $15::bytea, $16::date, $17::bigint
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $23::uuid[])
          AS l(id, debit, credit, points, reverses, voucher)
   ON CONFLICT (id) DO NOTHING RETURNING id
@@ -135,6 +136,9 @@ WITH posted AS (
   SELECT t.id, t.type, t.subject, t.data::jsonb
     FROM unnest($18::uuid[], $19::uuid[], $20::text[], $21::text[], $22::text[]) AS t(entry, id, type, subject, data)
     JOIN posted ON posted.id = t.entry
+), said AS (
+  INSERT INTO {s}.points_note (operation, text)
+  SELECT posted.id, $14::bytea FROM posted WHERE posted.id = $6::uuid AND $14::bytea IS NOT NULL
 )
 SELECT id FROM posted"""
 

@@ -1,11 +1,11 @@
-"""What the ledger tells other plugins: ids only; the subject is the student."""
+"""What the ledger tells other plugins: ids only; the subject is the student. And what it tells itself."""
 
 from typing import ClassVar
 from uuid import UUID
 
 from gongyu.plugin import Event, Text
 
-__all__ = ["PointsAwarded", "PointsRedeemed", "PointsReversed"]
+__all__ = ["MoreLapsed", "PointsAwarded", "PointsRedeemed", "PointsReversed"]
 
 
 class PointsAwarded(Event, frozen=True, kw_only=True):
@@ -33,3 +33,11 @@ class PointsReversed(Event, frozen=True, kw_only=True):
     operation: UUID
     student: UUID
     reverses: UUID
+
+
+class MoreLapsed(Event, frozen=True, kw_only=True):
+    """A batch of what lapsed was let go, and more of it (`orders` or `leases`) waits for the next unit of work."""
+
+    type: ClassVar[str] = "points.more_lapsed.v1"
+    title: ClassVar[Text] = Text(zh="还有过期的订单或离线额度待退回", en="More lapsed orders or leases wait")
+    what: str

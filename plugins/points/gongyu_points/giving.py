@@ -20,6 +20,7 @@ from gongyu_points.books import Command, Line, account_id, ensure_accounts, entr
 from gongyu_points.calendar import today_of
 from gongyu_points.events import PointsAwarded
 from gongyu_points.models import DENOMINATIONS
+from gongyu_points.notes import sealed
 from gongyu_points.schemas import AwardOut, BalanceOut, NewAward
 from gongyu_points.settings import PointsSettings
 from gongyu_points.terms import ensure_quota
@@ -90,7 +91,7 @@ async def award(
         giver=giver.person,
         reason=reason,
         ground=ground,
-        note=new.note,
+        note=sealed(context.seals, new.id, new.note),
         day_cap=settings.day_cap,
     )
     if kind == "quota" and not facts.has_quota:  # they came after the term had opened

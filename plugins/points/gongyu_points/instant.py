@@ -20,6 +20,7 @@ from gongyu_points.books import fingerprint
 from gongyu_points.giving import MENTEES, in_class
 from gongyu_points.instant_queue import Queues
 from gongyu_points.instant_write import Asked, Ground
+from gongyu_points.notes import sealed
 from gongyu_points.schemas import AwardOut, NewAward
 from gongyu_points.settings import PointsSettings
 
@@ -87,7 +88,7 @@ async def asked_for(
         students=students,
         points=new.points,
         reason=new.reason,
-        note=new.note,
+        note=sealed(platform.seals(state.district), new.id, new.note),
         day_cap=settings.day_cap,
     )
 

@@ -49,7 +49,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     students: Sequence[UUID]
     points: int
     reason: str
-    note: str
+    note: bytes | None
     day_cap: int
 
 

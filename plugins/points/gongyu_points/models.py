@@ -14,10 +14,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gongyu.database.model import ModelBase, new_id, plugin_metadata
+from gongyu.database.model import ModelBase, new_id, plugin_metadata, sealed_column
 from gongyu.people.models import Org, Person
 
-__all__ = ["DENOMINATIONS", "DIMENSIONS", "Account", "Base", "Budget", "Entry", "Reason", "Term"]
+__all__ = ["DENOMINATIONS", "DIMENSIONS", "Account", "Base", "Budget", "Entry", "Note", "Reason", "Term"]
 
 #: What a voucher may be worth (德育积分券); the database takes no other award.
 DENOMINATIONS: Final = (2, 5, 10, 20)
@@ -186,10 +186,20 @@ class Entry(Base):
     reason_id: Mapped[UUID | None]
     giver: Mapped[UUID | None]
     ground: Mapped[str] = mapped_column(server_default="")
-    note: Mapped[str] = mapped_column(server_default="")
     reverses: Mapped[UUID | None]
     voucher_id: Mapped[UUID | None]
     fingerprint: Mapped[bytes]
     day: Mapped[date]
     day_cap: Mapped[int | None]
     at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+class Note(Base):
+    """What was written beside a command, sealed. In a table of its own, since entries are never changed and a child's
+    note must be able to go; no foreign key, which would write to the entry again.
+    """
+
+    __tablename__ = "points_note"
+
+    operation: Mapped[UUID] = mapped_column(primary_key=True)
+    text: Mapped[bytes] = sealed_column()

@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 from gongyu.plugin import Context, GrowthFact, GrowthSection, Indicator, Text
 from gongyu_points.books import account_id, run
 from gongyu_points.calendar import today_of
+from gongyu_points.notes import opened
 
 __all__ = ["deeds", "figures"]
 
 _DEEDS: Final = """
-SELECT e.at, r.zh, r.en, r.dimension, e.note, coalesce(p.name, '') AS by
+SELECT e.at, r.zh, r.en, r.dimension, e.operation, n.text, coalesce(p.name, '') AS by
   FROM {s}.points_entry AS e
   JOIN {s}.points_reason AS r ON r.id = e.reason_id
+  LEFT JOIN {s}.points_note AS n ON n.operation = e.operation
   LEFT JOIN {s}.person AS p ON p.id = e.giver
  WHERE e.credit = $1::uuid AND e.kind IN ('award', 'deposit')
    AND e.at >= ($2::date - 1)::timestamp AT TIME ZONE 'UTC' AND e.at < ($3::date + 2)::timestamp AT TIME ZONE 'UTC'
@@ -27,13 +29,20 @@ async def deeds(context: Context, *, student: UUID, begins: date, ends: date) ->
     """What a student was praised for: the deed and its day, never how many points, and no balance."""
     zone = ZoneInfo(context.district.timezone)
     facts = [
-        GrowthFact(on=on, title=Text(zh=row.zh, en=row.en), text=row.note, dimension=row.dimension, by=row.by)
+        GrowthFact(
+            on=on,
+            title=Text(zh=row.zh, en=row.en),
+            text=opened(context.seals, row.operation, row.text),
+            dimension=row.dimension,
+            by=row.by,
+        )
         for row in await run(context.session, _DEEDS, account_id("purse", owner=student), begins, ends)
         if begins <= (on := row.at.astimezone(zone).date()) <= ends
     ]
     return [GrowthSection(name="deeds", title=Text(zh="好人好事", en="Good deeds"), facts=facts)]
 
 
+# Points on hold are not spent yet: an order is when it has been handed out, and is not when the gift came back.
 _FIGURES: Final = """
 WITH pupil AS (
   SELECT DISTINCT m.person_id FROM {s}.membership AS m
@@ -47,9 +56,21 @@ WITH pupil AS (
    WHERE a.kind = 'purse' AND e.kind IN ('award', 'deposit')
      AND e.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
      AND NOT EXISTS (SELECT 1 FROM {s}.points_entry AS back WHERE back.reverses = e.id)
+), spent AS (
+  SELECT e.points
+    FROM {s}.points_entry AS e
+    JOIN {s}.points_account AS a ON a.id = e.debit
+    JOIN pupil ON pupil.person_id = a.owner_id
+   WHERE a.kind = 'purse' AND e.kind = 'redeem'
+     AND e.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
+     AND NOT EXISTS (SELECT 1 FROM {s}.points_entry AS back WHERE back.reverses = e.id)
+  UNION ALL
+  SELECT o.points FROM {s}.points_order AS o JOIN pupil ON pupil.person_id = o.student_id
+   WHERE o.state = 'collected' AND o.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
 )
 SELECT (SELECT count(*) FROM pupil) AS pupils, count(DISTINCT student) AS rewarded,
-       coalesce(sum(points), 0)::bigint AS points FROM earned"""
+       coalesce(sum(points), 0)::bigint AS points, (SELECT coalesce(sum(points), 0)::bigint FROM spent) AS spent
+  FROM earned"""
 
 
 async def figures(context: Context, *, schools: Sequence[UUID] | None) -> list[Indicator]:
@@ -67,5 +88,10 @@ async def figures(context: Context, *, schools: Sequence[UUID] | None) -> list[I
             name="points.points_earned",
             title=Text(zh="本学期发到学生手里的积分", en="points earned by pupils this term"),
             value=row.points,
+        ),
+        Indicator(
+            name="points.points_spent",
+            title=Text(zh="本学期学生用掉的积分", en="points spent by pupils this term"),
+            value=row.spent,
         ),
     ]

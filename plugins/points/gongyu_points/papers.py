@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gongyu.access.sealing import Seals
 from gongyu.plugin import District, Text
 from gongyu.printing import workbook
 from gongyu.printing.document import render
 from gongyu.web import ProblemError
 from gongyu_points import statements
 from gongyu_points.books import account_id, read
+from gongyu_points.notes import opened
 
 __all__ = ["class_workbook", "statement_pdf", "statement_workbook"]
 
@@ -34,10 +36,11 @@ _KINDS: Final = {
 # The balance is added up over everything before the period is cut out.
 _ALL: Final = """
 SELECT * FROM (
-  SELECT e.seq, e.at, e.kind, e.note, coalesce(r.zh, '') AS zh, coalesce(r.en, '') AS en,
+  SELECT e.seq, e.at, e.kind, e.operation, n.text AS note, coalesce(r.zh, '') AS zh, coalesce(r.en, '') AS en,
          CASE WHEN e.credit = $1::uuid THEN e.points ELSE -e.points END AS points,
          sum(CASE WHEN e.credit = $1::uuid THEN e.points ELSE -e.points END) OVER (ORDER BY e.seq)::bigint AS balance
     FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
+    LEFT JOIN {s}.points_note AS n ON n.operation = e.operation
    WHERE $1::uuid IN (e.debit, e.credit)) AS lined
  WHERE at >= $2::timestamptz AND at < $3::timestamptz ORDER BY seq"""
 
@@ -68,7 +71,14 @@ class _Paper(msgspec.Struct, frozen=True):
 
 
 async def _paper(
-    connection: AsyncConnection, district: District, *, student: UUID, begins: date, ends: date, now: datetime
+    connection: AsyncConnection,
+    district: District,
+    seals: Seals,
+    *,
+    student: UUID,
+    begins: date,
+    ends: date,
+    now: datetime,
 ) -> _Paper:
     zone = ZoneInfo(district.timezone)
     since = datetime.combine(begins, datetime.min.time(), zone)
@@ -80,7 +90,7 @@ async def _paper(
     lines = [
         _Line(
             day=f"{row.at.astimezone(zone):%Y-%m-%d}",
-            what=_what(row.kind, row.zh, row.note),
+            what=_what(row.kind, row.zh, opened(seals, row.operation, row.note)),
             income=str(row.points) if row.points > 0 else "",
             outgo=str(-row.points) if row.points < 0 else "",
             balance=row.balance,
@@ -98,23 +108,37 @@ def _what(kind: str, reason: str, note: str) -> str:
 
 
 async def statement_pdf(
-    connection: AsyncConnection, district: District, *, student: UUID, begins: date, ends: date, now: datetime
+    connection: AsyncConnection,
+    district: District,
+    seals: Seals,
+    *,
+    student: UUID,
+    begins: date,
+    ends: date,
+    now: datetime,
 ) -> bytes:
     """A student's statement on paper, oldest first.
 
     Raises:
         MissingGlyphError: A name or note has a character that no font can draw.
     """
-    paper = await _paper(connection, district, student=student, begins=begins, ends=ends, now=now)
+    paper = await _paper(connection, district, seals, student=student, begins=begins, ends=ends, now=now)
     title = f"德育积分对账单 {paper.name}"
     return await asyncio.to_thread(render, _TEMPLATE, paper, title=title, created=now)
 
 
 async def statement_workbook(
-    connection: AsyncConnection, district: District, *, student: UUID, begins: date, ends: date, now: datetime
+    connection: AsyncConnection,
+    district: District,
+    seals: Seals,
+    *,
+    student: UUID,
+    begins: date,
+    ends: date,
+    now: datetime,
 ) -> bytes:
     """The same as a sheet."""
-    paper = await _paper(connection, district, student=student, begins=begins, ends=ends, now=now)
+    paper = await _paper(connection, district, seals, student=student, begins=begins, ends=ends, now=now)
     columns = [
         Text(zh="日期", en="date"),
         Text(zh="摘要", en="what for"),

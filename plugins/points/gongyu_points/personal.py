@@ -5,6 +5,7 @@ from uuid import UUID
 
 from gongyu.people.rights.contract import Erased, PersonPart
 from gongyu.plugin import Context, Text
+from gongyu_points import notes
 from gongyu_points.books import account_id, run
 from gongyu_points.shop import personal as shop
 
@@ -12,8 +13,9 @@ __all__ = ["copy_of", "erase"]
 
 _ENTRIES: Final = """
 SELECT e.at, e.kind, CASE WHEN e.debit = $1::uuid THEN -e.points ELSE e.points END AS points,
-       coalesce(r.zh, '') AS reason, e.note
+       coalesce(r.zh, '') AS reason, e.operation, n.text AS note
   FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
+  LEFT JOIN {s}.points_note AS n ON n.operation = e.operation
  WHERE $1::uuid IN (e.debit, e.credit) ORDER BY e.seq"""
 
 # A voucher was given when it was printed, and what goes over the counter is spent: who by is another person's.
@@ -38,7 +40,16 @@ _LABELS: Final = {
 async def copy_of(context: Context, *, person: UUID) -> list[PersonPart]:
     """A student's entries; of a giver, what they gave and what for, without to whom: that is another person's."""
     purse = account_id("purse", owner=person)
-    earned = [row._asdict() for row in await run(context.session, _ENTRIES, purse)]
+    earned = [
+        {
+            "at": row.at,
+            "kind": row.kind,
+            "points": row.points,
+            "reason": row.reason,
+            "note": notes.opened(context.seals, row.operation, row.note),
+        }
+        for row in await run(context.session, _ENTRIES, purse)
+    ]
     given = [row._asdict() for row in await run(context.session, _GIVEN, person)]
     return [
         PersonPart(name="points", title=Text(zh="积分明细", en="Points"), rows=earned, labels=_LABELS),
@@ -48,8 +59,12 @@ async def copy_of(context: Context, *, person: UUID) -> list[PersonPart]:
 
 
 async def erase(context: Context, *, person: UUID) -> list[Erased]:
-    """The entries hold ids and no name, and stay: without them other people's balances could not be proved."""
-    rows = await run(context.session, _COUNT, person, account_id("purse", owner=person))
+    """The words go, unless they were said of others too. The entries hold ids and no name, and stay: without them other
+    people's balances could not be proved.
+    """
+    purse = account_id("purse", owner=person)
+    words = await notes.erase(context.session, purse=purse)
+    rows = await run(context.session, _COUNT, person, purse)
     kept = Text(
         zh="分录只含编号、不含姓名；删去会使他人的账目不平（会计凭证不得变造）",
         en="entries hold ids and no names; without them the accounts of others could not be proved",
@@ -58,5 +73,6 @@ async def erase(context: Context, *, person: UUID) -> list[Erased]:
     return [
         Erased(what=Text(zh="积分分录", en="entries of the points ledger"), rows=rows[0].n, kept=kept),
         Erased(what=Text(zh="印制的积分券", en="sheets of vouchers"), rows=sheets[0].n, kept=kept),
+        Erased(what=Text(zh="积分备注", en="notes beside points"), rows=words),
         *await shop.erase(context, person=person),
     ]

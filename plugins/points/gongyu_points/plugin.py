@@ -22,15 +22,16 @@ from gongyu.plugin import (
     PluginInfo,
     Subscription,
     Text,
+    ToDo,
     hookimpl,
 )
-from gongyu_points import api, api_papers, by_calendar, demo, giving, overview, personal, reasons
-from gongyu_points.events import PointsAwarded, PointsRedeemed, PointsReversed
+from gongyu_points import api, api_papers, by_calendar, demo, giving, overview, personal, reasons, waiting
+from gongyu_points.events import MoreLapsed, PointsAwarded, PointsRedeemed, PointsReversed
 from gongyu_points.live import api as live
 from gongyu_points.models import Base
 from gongyu_points.settings import PointsSettings
 from gongyu_points.shop import api as shop
-from gongyu_points.shop.jobs import JOBS
+from gongyu_points.shop.jobs import JOBS, go_on
 from gongyu_points.vouchers import api as vouchers
 
 INFO = PluginInfo(
@@ -112,12 +113,15 @@ def jobs() -> Sequence[Job]:
 
 @hookimpl
 def event_types() -> Sequence[type[Event]]:
-    return [PointsAwarded, PointsRedeemed, PointsReversed]
+    return [PointsAwarded, PointsRedeemed, PointsReversed, MoreLapsed]
 
 
 @hookimpl
 def subscriptions() -> Sequence[Subscription]:
-    return [Subscription("people.term_opened.v1", by_calendar.open_with_term)]
+    return [
+        Subscription("people.term_opened.v1", by_calendar.open_with_term),
+        Subscription(MoreLapsed.type, go_on),
+    ]
 
 
 @hookimpl
@@ -154,3 +158,8 @@ async def growth_sections(context: Context, student: UUID, begins: date, ends: d
 @hookimpl
 async def indicators(context: Context, schools: Sequence[UUID] | None) -> Sequence[Indicator]:
     return await overview.figures(context, schools=schools)
+
+
+@hookimpl
+async def to_dos(context: Context, person: UUID) -> Sequence[ToDo]:
+    return await waiting.to_dos(context, person=person)

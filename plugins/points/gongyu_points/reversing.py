@@ -16,6 +16,7 @@ from gongyu.web import ProblemError
 from gongyu_points.books import Command, Line, entry_id, fingerprint, post, run
 from gongyu_points.calendar import today_of
 from gongyu_points.events import PointsReversed
+from gongyu_points.notes import sealed
 from gongyu_points.schemas import NewReversal, ReversalOut
 from gongyu_points.terms import current
 
@@ -94,7 +95,7 @@ async def _mirror(
         day=today_of(context),
         giver=actor,
         ground=ground,
-        note=note,
+        note=sealed(context.seals, key, note),
     )
     lines = []
     for number, row in enumerate(entries):

@@ -7,6 +7,7 @@ from gongyu.web import ProblemError
 from gongyu_points.books import Command, Line, account_id, balances, ensure_accounts, fingerprint, post, run
 from gongyu_points.calendar import today_of
 from gongyu_points.events import PointsRedeemed
+from gongyu_points.notes import sealed
 from gongyu_points.schemas import NewRedemption, RedemptionOut
 from gongyu_points.terms import current
 
@@ -42,7 +43,7 @@ async def redeem(context: Context, *, new: NewRedemption, actor: UUID) -> Redemp
             term=term,
             day=today_of(context),
             giver=actor,
-            note=new.item,
+            note=sealed(context.seals, new.id, new.item),
         )
         told = PointsRedeemed(entry=new.id, operation=new.id, student=new.student)
         line = Line(id=new.id, debit=purse, credit=shop, points=new.points, event=told, subject=new.student)

@@ -9,19 +9,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BIGINT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gongyu.access.sealing import Seals
 from gongyu.plugin import District
-from gongyu.web import Paged
+from gongyu.web import Call, Page, Paged
 from gongyu_points.books import account_id, read
-from gongyu_points.models import Entry, Reason
+from gongyu_points.models import Entry, Note, Reason
+from gongyu_points.notes import opened
 from gongyu_points.schemas import BudgetOut, ClassOut, EntryOut, PupilOut, PurseOut, QuotaOut, TermOut
 
-__all__ = ["STATEMENT", "class_view", "purse", "quota", "terms"]
+__all__ = ["class_view", "purse", "quota", "statement", "terms"]
 
 
 def _lined() -> sa.Subquery:
     """The entries of one account with the balance after each; it is added up before the page is cut out."""
     account = sa.bindparam("account", type_=sa.Uuid())
-    shared = (Entry.seq, Entry.id, Entry.operation, Entry.kind, Entry.reason_id, Entry.note, Entry.reverses, Entry.at)
+    shared = (Entry.seq, Entry.id, Entry.operation, Entry.kind, Entry.reason_id, Entry.reverses, Entry.at)
     left = sa.select(*shared, (-Entry.points).label("points")).where(Entry.debit == account)
     came = sa.select(*shared, Entry.points.label("points")).where(Entry.credit == account)
     side = sa.union_all(left, came).subquery("side")
@@ -34,7 +36,7 @@ _LINES: Final = _lined()
 _TAKEN_BACK: Final = sa.select(Entry.reverses.label("entry")).where(Entry.reverses.is_not(None)).subquery("taken_back")
 
 
-def _out(row: asyncpg.Record) -> EntryOut:
+def _out(row: asyncpg.Record, seals: Seals) -> EntryOut:
     return EntryOut(
         seq=str(row["seq"]),  # beyond 2^53 on a cluster (R9)
         id=row["id"],
@@ -43,21 +45,32 @@ def _out(row: asyncpg.Record) -> EntryOut:
         points=row["points"],
         balance=row["balance"],
         reason=row["code"],
-        note=row["note"],
+        note=opened(seals, row["operation"], row["text"]),
         reverses=row["reverses"],
         reversed=row["entry"] is not None,
         at=row["at"],
     )
 
 
-#: Newest first; `account` is bound at each call.
-STATEMENT: Final = Paged(
-    sa.select(_LINES, Reason.code, _TAKEN_BACK.c.entry)
+def _as_it_is(row: asyncpg.Record) -> asyncpg.Record:
+    return row
+
+
+_STATEMENT: Final = Paged(
+    sa.select(_LINES, Reason.code, _TAKEN_BACK.c.entry, Note.text)
     .outerjoin(Reason, Reason.id == _LINES.c.reason_id)
-    .outerjoin(_TAKEN_BACK, _TAKEN_BACK.c.entry == _LINES.c.id),
+    .outerjoin(_TAKEN_BACK, _TAKEN_BACK.c.entry == _LINES.c.id)
+    .outerjoin(Note, Note.operation == _LINES.c.operation),
     key=[_LINES.c.place],
-    row=_out,
+    row=_as_it_is,
 )
+
+
+async def statement(call: Call, *, account: UUID, limit: int, cursor: str | None) -> Page[EntryOut]:
+    """The entries of an account, newest first."""
+    page = await _STATEMENT.page(call, limit=limit, cursor=cursor, account=account)
+    return Page([_out(row, call.seals) for row in page.items], page.next)
+
 
 _EARNED: Final = """
 SELECT r.dimension, r.code, sum(e.points)::bigint AS points

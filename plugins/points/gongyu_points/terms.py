@@ -151,7 +151,6 @@ async def grant_budget(context: Context, *, new: NewBudget) -> None:
         credit_kind="budget",
         term=term,
         day=today,
-        note=new.title,
     )
     source, target = account_id("issue", term=term), account_id("budget", owner=new.id, term=term)
     await post(session, command, [Line(id=new.id, debit=source, credit=target, points=new.points)])
@@ -221,9 +220,10 @@ async def close_term(
 async def _begun(work: Work, term: UUID, keep_percent: int) -> bool:
     """Whether closing has begun. It does not while points are on hold in the shop: from then on nothing is released."""
     async with work() as session:
-        # Whoever puts points on hold shares this row's lock until they have, so what is there now is all there will be.
-        state = "SELECT state FROM {s}.points_term WHERE id = $1::uuid FOR NO KEY UPDATE"
-        rows = await run(session, state, term)
+        # Whoever writes in the books has finished or waits until this is committed: so what is there now, on hold and
+        # in the purses, is all there will be.
+        await run(session, "SELECT {s}.points_halt()")
+        rows = await run(session, "SELECT state FROM {s}.points_term WHERE id = $1::uuid", term)
         if not rows:
             raise ProblemError("not-found")
         if rows[0].state == "open" and await anything_open(session):

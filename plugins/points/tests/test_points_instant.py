@@ -224,8 +224,9 @@ async def test_common_statement_has_no_more_rights_than_its_caller(scene: "Scene
     call = (
         "SELECT * FROM {s}.points_give(current_date, ARRAY[CAST(:key AS uuid)], ARRAY[CAST(:giver AS uuid)], "
         "ARRAY['quota'], ARRAY[CAST(:giver AS uuid)], ARRAY['honest'], ARRAY[CAST(:points AS bigint)], "
-        "ARRAY[CAST(1000 AS bigint)], ARRAY[''], ARRAY[''], ARRAY[CAST('x' AS bytea)], ARRAY[CAST(1 AS bigint)], "
-        "ARRAY[CAST(:key AS uuid)], ARRAY[CAST(:pupil AS uuid)], ARRAY[CAST(:key AS uuid)], 'points.awarded.v1', "
+        "ARRAY[CAST(1000 AS bigint)], ARRAY[''], ARRAY[CAST(NULL AS bytea)], ARRAY[CAST('x' AS bytea)], "
+        "ARRAY[CAST(1 AS bigint)], ARRAY[CAST(:key AS uuid)], ARRAY[CAST(:pupil AS uuid)], "
+        "ARRAY[CAST(:key AS uuid)], 'points.awarded.v1', "
         "ARRAY['{}'])"
     )
     values = {"key": new_id(), "giver": scene.teachers[0], "pupil": scene.pupils[0][0]}

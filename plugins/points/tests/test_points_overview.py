@@ -1,6 +1,6 @@
 """What points tell together with other plugins: deeds in the growth record, figures of a school."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from gongyu.people.models import AcademicSession, Guardianship, Org
 from .test_points_http import Site, site
 
 if TYPE_CHECKING:
-    from tests.conftest import Scene
+    from tests.conftest import Scene, Storefront
 
 __all__ = ["site"]
 
@@ -76,6 +76,7 @@ async def test_indicators_are_of_ones_own_schools(site: Site, scene: "Scene") ->
     await scene.open_term()
     await scene.give(scene.pupils[0][0], points=5)
     await scene.give(scene.pupils[1][0], points=2, teacher=1)
+    await scene.spend(scene.pupils[0][0], 3)
 
     async def read(who: Any, query: str = "") -> Any:  # noqa: ANN401 - as above
         answer = await site.ask(who, "GET", f"/../indicators{query}")
@@ -83,9 +84,10 @@ async def test_indicators_are_of_ones_own_schools(site: Site, scene: "Scene") ->
         figures = [(one["name"], one["value"], one["of"]) for one in found.get("indicators", ())]
         return answer.status_code, figures
 
-    mine = [("points.pupils_rewarded", 2, 6), ("points.points_earned", 7, None)]
+    mine = [("points.pupils_rewarded", 2, 6), ("points.points_earned", 7, None), ("points.points_spent", 3, None)]
     assert await read(head) == await read(head, f"?school={scene.school}") == (200, mine)
-    assert await read(there) == (200, [("points.pupils_rewarded", 0, 0), ("points.points_earned", 0, None)])
+    none = [("points.pupils_rewarded", 0, 0), ("points.points_earned", 0, None), ("points.points_spent", 0, None)]
+    assert await read(there) == (200, none)
     assert await read(there, f"?school={scene.school}") == (404, [])
     assert await read(scene.teachers[0]) == (403, [])
 
@@ -131,3 +133,44 @@ async def test_statements_and_class_views_can_be_taken_home_by_whom_they_concern
         (await site.ask(scene.teachers[2], "GET", f"/classes/{scene.classes[0]}/equity.xlsx")).status_code,
     ]
     assert refused == [404, 404, 404]
+
+
+async def test_to_dos_tell_everybody_what_waits_for_them_and_name_nobody(store: "Storefront") -> None:
+    scene, (pupil, other, on_duty) = store.scene, store.scene.pupils[0]
+    district, today = await store.person("districtAdministrator", scene.root), datetime.now(UTC).date()
+    async with scene.work() as session:
+        days = {"starts_on": today - timedelta(days=200), "ends_on": today - timedelta(days=20)}
+        last = AcademicSession(id=new_id(), title="上学期", type="term", **days)
+        session.add(last)
+    await scene.open_term(id_=last.id)
+    await scene.give(pupil, other, points=20)
+    pen, film = await store.item(), await store.item(kind="event", title="午间电影")
+    orders = [(await store.order(one, pen)).json() for one in (pupil, other)]
+    assert (await store.order(pupil, film)).status_code == 201  # a seat is not to be fetched
+    now = datetime.now(UTC)
+    duty = {
+        "id": str(new_id()),
+        "person": str(on_duty),
+        "begins_at": str(now),
+        "ends_at": str(now + timedelta(hours=1)),
+    }
+    assert (await store.ask(store.clerk, "POST", f"/shops/{store.shop}/duties", duty)).status_code == 201
+
+    async def waits(who: Any) -> Any:  # noqa: ANN401 - an id
+        found = (await store.ask(who, "GET", "/../me/to-dos")).json()
+        assert found["missing"] == []
+        return [(one["name"], one["title"]["en"], one["due"], one["subject"], one["link"]) for one in found["items"]]
+
+    at = f"points/shops/{store.shop}/orders?state=placed"
+    told = ("points.orders_waiting", "2 orders wait to be handed out", orders[0]["collect_by"], str(store.shop), at)
+    fetch = ("points.order", "Fetch an order from the shop", orders[0]["collect_by"], orders[0]["id"], "points/orders")
+    close = ("points.term_open", "Close the points books of the last term", str(last.ends_on), str(last.id))
+    assert await waits(pupil) == [fetch]
+    assert await waits(on_duty) == await waits(store.clerk) == [told]
+    assert await waits(district) == [(*close, "points/terms")]
+    assert await waits(scene.teachers[0]) == []
+    assert (await store.ask(store.clerk, "POST", f"/duties/{duty['id']}/end")).status_code == 201
+    for order in orders:
+        assert (await store.ask(store.clerk, "POST", f"/orders/{order['id']}/collect")).status_code == 201
+    await scene.close(last.id)
+    assert [await waits(who) for who in (pupil, on_duty, store.clerk, district)] == [[]] * 4

@@ -139,8 +139,14 @@ async def test_orders_and_stock_as_workbooks_hold_texts_and_no_formulas(store: "
         )
         rows = list(openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True))  # type: ignore[union-attr]  # it has a sheet
         sheets[name] = dict(zip(rows[0], rows[1], strict=True))
-    assert (sheets["orders"]["Item"], sheets["orders"]["Points"], sheets["orders"]["State"]) == ("=1+1", 5, "collected")
-    assert [sheets["stock"][one] for one in ("Item", "On hand", "Promised", "Delivered", "Sold")] == [
+    assert tuple(sheets["orders"][one] for one in ("礼品 Item", "积分 Points", "状态 State")) == (
+        "=1+1",
+        5,
+        "collected",
+    )
+    assert [
+        sheets["stock"][one] for one in ("礼品 Item", "现存 On hand", "预留 Promised", "入库 Delivered", "售出 Sold")
+    ] == [
         "=1+1",
         2,
         0,

@@ -16,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gongyu import hookspecs
 from gongyu.access import audit
 from gongyu.access.models import AccessCode, Account, ApiToken, ExternalIdentity, WebSession
+from gongyu.access.sealing import Seals
 from gongyu.districts.registry import DistrictState
 from gongyu.events.models import IdempotencyRow
 from gongyu.people.models import CareCategory, Demographics, Enrolment, Guardianship, Membership, Person
+from gongyu.people.private import open_private, seal_private
 from gongyu.people.rights.contract import Erased
 from gongyu.people.rights.copy import NobodyError
 from gongyu.people.rights.models import Consent, RightsRequest
@@ -101,7 +103,10 @@ async def erase(
     found.append(
         Erased(what=Text(zh="账号与登录", en="account and sign-in"), rows=await sign_in_data(session, [person]))
     )
-    found += await (_keep_register(session, person, today) if here else _make_nameless(session, person, today, now))
+    if here:
+        found += await _keep_register(session, platform.seals(state.district), person, today)
+    else:
+        found += await _make_nameless(session, person, today, now)
     found = [line for line in found if line.rows]
     details = {"here": here, "gone": sum(line.rows for line in found if line.kept is None)}
     details["kept"] = sum(line.rows for line in found if line.kept is not None)
@@ -118,13 +123,12 @@ async def sign_in_data(session: AsyncSession, people: Sequence[UUID]) -> int:
     return gone + await _delete(session, IdempotencyRow, IdempotencyRow.actor.in_(actors))
 
 
-async def _keep_register(session: AsyncSession, person: UUID, today: date) -> list[Erased]:
+async def _keep_register(session: AsyncSession, seals: Seals, person: UUID, today: date) -> list[Erased]:
     ended = sa.and_(CareCategory.student_id == person, CareCategory.ends_on < today)
     care = await _delete(session, CareCategory, ended)
-    mail = sa.update(Person).where(Person.id == person, Person.email.is_not(None)).values(email=None)
-    mailed = (await session.execute(mail.returning(Person.id))).all()
+    mailed = await _forget_mail(session, seals, person)
     return [
-        Erased(what=Text(zh="电子邮箱", en="e-mail address"), rows=len(mailed)),
+        Erased(what=Text(zh="电子邮箱", en="e-mail address"), rows=mailed),
         Erased(what=Text(zh="已结束的关爱类别", en="care categories that ended"), rows=care),
         Erased(
             what=Text(zh="关爱类别", en="care categories"),
@@ -150,6 +154,19 @@ async def _keep_register(session: AsyncSession, person: UUID, today: date) -> li
         ),
         await _proof(session, person),
     ]
+
+
+async def _forget_mail(session: AsyncSession, seals: Seals, person: UUID) -> int:
+    """Where it stands: in its column, or sealed because a number is part of it."""
+    held = sa.select(Person.email, Person.source_private).where(Person.id == person)
+    mail, sealed = (await session.execute(held)).one()
+    private = open_private(seals, person, sealed)
+    if mail is None and "email" not in private:
+        return 0
+    private.pop("email", None)
+    emptied = {"email": None, "source_private": seal_private(seals, person, private)}
+    await session.execute(sa.update(Person).where(Person.id == person).values(emptied))
+    return 1
 
 
 async def _make_nameless(session: AsyncSession, person: UUID, today: date, now: datetime) -> list[Erased]:

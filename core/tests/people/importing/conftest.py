@@ -77,6 +77,7 @@ YESTERDAY = TODAY - timedelta(days=1)
 
 Write = Callable[..., Path]
 Some = Callable[..., list[Sequence[str]]]
+Crowd = Callable[..., Path]
 
 
 @pytest.fixture
@@ -122,6 +123,23 @@ def without() -> Some:
 @pytest.fixture
 def instead() -> Some:
     return _instead
+
+
+@pytest.fixture
+def crowd() -> Crowd:
+    """The small roster with forty more pupils of one class; `but` without some of them."""
+
+    def make(write: Write, instead: Some, *, but: int = 0) -> Path:
+        pupils = [f"x{number:02}" for number in range(but, 40)]
+        return write(
+            users=instead("users", *((key, "true", key, key, "赵", "", "", "", "", "", "") for key in pupils)),
+            roles=instead("roles", *((f"r{key}", key, "primary", "student", "", "", "s1") for key in pupils)),
+            enrollments=instead(
+                "enrollments", *((f"e{key}", "c2", "s1", key, "student", "true", "", "") for key in pupils)
+            ),
+        )
+
+    return make
 
 
 @pytest.fixture

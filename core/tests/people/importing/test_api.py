@@ -15,6 +15,7 @@ from litestar import Request
 from openpyxl import load_workbook
 
 from gongyu.access.tokens import create_token
+from gongyu.people.generate import generate, write_oneroster
 from gongyu.people.models import Membership, Org, Person, RosterImport
 from gongyu.web.app import MAX_BODY, create_app
 from gongyu.web.roster_routes import MAX_UPLOAD
@@ -84,6 +85,30 @@ async def test_roster_goes_from_upload_to_applied(client: httpx.AsyncClient, tow
     assert [one["id"] for one in listed["items"]] == [began["id"]]
     await asyncio.sleep(0.3)
     assert not [*(town.platform.config.data / "uploads").iterdir()]
+
+
+async def test_a_plan_in_the_making_keeps_nobody_waiting_and_says_how_far_it_is(
+    client: httpx.AsyncClient, town: "Town", tmp_path: Path
+) -> None:
+    """It has a process of its own: on the server's, not one of these would be answered before it is done."""
+    path = tmp_path / "district.zip"
+    write_oneroster(
+        generate(3, schools=4, pupils=4000, name="示范区", slug="demo", today=datetime.now(UTC).date()), path
+    )
+    began = await _upload(client, path.read_bytes())
+    answered, stages = 0, set()
+    while (found := (await client.get(f"/imports/{began['id']}")).json())["state"] == "running":
+        others = await asyncio.gather(
+            *(client.get("http://test/api/v1/ezhou/me") for _ in range(3)), client.get("/imports")
+        )
+        assert {answer.status_code for answer in others} == {200}
+        answered += len(others)
+        stages.add(found["stage"])
+        await asyncio.sleep(0.05)
+    assert (found["state"], {one["kind"]: one["added"] for one in found["changes"]}["care"] > 0) == ("planned", True)
+    assert answered > 20
+    assert stages - {"waiting"}
+    assert await town.rows(sa.select(sa.func.count()).select_from(Person)) == [(1,)]
 
 
 async def test_findings_are_read_in_pages_and_as_a_workbook(

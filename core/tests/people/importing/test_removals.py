@@ -1,39 +1,19 @@
 """A source that lost half its file must not empty a district unseen."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 import sqlalchemy as sa
 
 from gongyu.people.importing.plan import RemovalLimit
 from gongyu.people.models import Person, RosterImport
 
 if TYPE_CHECKING:
-    from tests.people.importing.conftest import Some, Town, Write
-
-Crowd = Callable[..., Path]
+    from tests.people.importing.conftest import Crowd, Some, Town, Write
 
 
-@pytest.fixture
-def crowd() -> Crowd:
-    """The small roster with forty more pupils of one class; `but` without some of them."""
-
-    def make(write: "Write", instead: "Some", *, but: int = 0) -> Path:
-        pupils = [f"x{number:02}" for number in range(but, 40)]
-        return write(
-            users=instead("users", *((key, "true", key, key, "赵", "", "", "", "", "", "") for key in pupils)),
-            roles=instead("roles", *((f"r{key}", key, "primary", "student", "", "", "s1") for key in pupils)),
-            enrollments=instead(
-                "enrollments", *((f"e{key}", "c2", "s1", key, "student", "true", "", "") for key in pupils)
-            ),
-        )
-
-    return make
-
-
-async def test_many_removals_need_the_exact_number(town: "Town", write: "Write", instead: "Some", crowd: Crowd) -> None:
+async def test_many_removals_need_the_exact_number(
+    town: "Town", write: "Write", instead: "Some", crowd: "Crowd"
+) -> None:
     await town.load(crowd(write, instead))
     before = await town.events()
     half = crowd(write, instead, but=25)
@@ -49,7 +29,7 @@ async def test_many_removals_need_the_exact_number(town: "Town", write: "Write",
     assert await town.rows(states) == [("applied",), ("refused",), ("refused",), ("applied",)]
 
 
-async def test_few_removals_go_through(town: "Town", write: "Write", instead: "Some", crowd: Crowd) -> None:
+async def test_few_removals_go_through(town: "Town", write: "Write", instead: "Some", crowd: "Crowd") -> None:
     await town.load(crowd(write, instead))
     assert (await town.load(crowd(write, instead, but=19))).refused is None
 

@@ -27,6 +27,7 @@ NUMBER: Final = (first := "99000020180101025") + check_character(first)
 def test_numbers_are_known_among_other_digits() -> None:
     numbers = [NUMBER, f"G{NUMBER}", "user-990000180101005", "13986412233@139.com", "+8613986412233", f"学号{NUMBER}"]
     others = ["", "2142001636", "202509010001234567", "8f14e45f-ceea-467a-9575-6a1b1c5f9f0a", "7211234567890123456"]
+    others.append("01a20203-381d-7187-9a3c-18839684037c")
     assert [holds_number(text) for text in numbers] == [True] * len(numbers)
     assert [holds_number(text) for text in others] == [False] * len(others)
 

@@ -18,6 +18,7 @@ from gongyu.access.rules import AccessRules
 from gongyu.database.engine import quoted
 from gongyu.host.dispatch import HookRefusedError
 from gongyu.people.models import CareCategory, Demographics, Guardianship, Membership, Person
+from gongyu.people.private import open_private, seal_private
 from gongyu.people.rights.contract import Erased
 from gongyu.people.rights.copy import NobodyError
 from gongyu.people.rights.erasure import NAMELESS, NotWholeError, erase
@@ -197,3 +198,16 @@ async def test_guardian_of_a_pupil_stays_reachable_until_the_pupil_left(family: 
     assert await family.scalar(sa.select(Person.name).where(Person.id == family.mother)) == NAMELESS
     assert await family.scalar(sa.select(sa.func.count()).select_from(ApiToken)) == 0
     assert datetime.now(UTC) >= family.now
+
+
+async def test_an_address_that_held_a_number_is_forgotten_too(family: Family) -> None:
+    seals = family.platform.seals(family.state.district)
+    private = {"email": "13971234567@example.cn", "username": "13971234567"}
+    async with family.work() as session:
+        kept = seal_private(seals, family.child, private)
+        await session.execute(sa.update(Person).where(Person.id == family.child).values(source_private=kept))
+    async with family.work() as session:
+        assert told(await run(family, session))["e-mail address"] == (1, False)
+        held = sa.select(Person.source_private).where(Person.id == family.child)
+        sealed = (await session.execute(held)).scalar_one()
+    assert open_private(seals, family.child, sealed) == {"username": "13971234567"}

@@ -156,11 +156,12 @@ def test_mutated_zip_and_workbook_are_read_or_refused(tmp_path: Path) -> None:
         target.writestr("register.csv", REGISTER)
         target.writestr("register.xlsx", workbook.getvalue())
     parts = files_of_bytes(workbook.getvalue())
+    old = old_workbook()
 
     @mutation
     @given(st.data())
     def check(data: st.DataObject) -> None:
-        whole = data.draw(st.sampled_from([workbook.getvalue(), zipped.getvalue(), None]))
+        whole = data.draw(st.sampled_from([workbook.getvalue(), zipped.getvalue(), old, None]))
         if whole is None:  # a sound zip around damaged XML
             out = io.BytesIO()
             with zipfile.ZipFile(out, "w") as target:
@@ -174,6 +175,18 @@ def test_mutated_zip_and_workbook_are_read_or_refused(tmp_path: Path) -> None:
         sound(read(path))
 
     check()
+
+
+def old_workbook() -> bytes:
+    """The register as a binary .xls, with a formula."""
+    xlwt = pytest.importorskip("xlwt")
+    book, out = xlwt.Workbook(), io.BytesIO()
+    sheet = book.add_sheet("学生")
+    for at, line in enumerate([*REGISTER.splitlines(), "=A1,=B1"]):
+        for place, cell in enumerate(line.split(",")):
+            sheet.write(at, place, xlwt.Formula(cell[1:]) if cell.startswith("=") else cell)
+    book.save(out)
+    return out.getvalue()
 
 
 def files_of_bytes(data: bytes) -> dict[str, bytes]:

@@ -104,6 +104,35 @@ def test_template_becomes_the_canonical_roster(workbook: Workbook, tell: Tell) -
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("groups", ["over the whole header", "beside merged cells"])
+def test_titles_and_a_header_in_two_rows_are_read_as_one(workbook: Workbook, tell: Tell, groups: str) -> None:
+    """A merged cell keeps its text at the left end; the rows keep the numbers that Excel shows."""
+    whole_below = groups == "over the whole header"
+    upper: list[str | None] = []
+    lower: list[str | None] = []
+    for title in TEMPLATE:
+        _, member, rest = title.partition("成员")
+        if member:
+            group = f"家庭成员{'一二'[int(rest[0]) - 1]}信息"
+            upper.append(None if group in upper else group)
+            lower.append(rest[1:])
+        else:
+            upper.append(("学生基本信息" if not upper else None) if whole_below else title)
+            lower.append(title if whole_below else None)
+    if whole_below:
+        lower[0] = "学校标识码\n（必填）"
+    path = workbook([None], ["全国中小学生学籍信息表"], ["填报单位：第一小学"], upper, lower, row(), row(性别="未知"))
+    roster = read(path)
+    assert tell(roster) == [
+        ("warning", "label_unknown", "名册.xlsx", 7, "性别", "未知", 0),
+        ("warning", "id_number_duplicate", "名册.xlsx", 7, "身份证件号", f"{PUPIL[:3]}***{PUPIL[-2:]}", 0),
+    ]
+    assert [person.name for person in roster.persons] == ["王小明", "王大明", "李奶奶", "王小明"]
+    assert [(one.kind, one.legal, one.source.row) for one in roster.guardianships] == [
+        ("father", True, 6), ("grandmother", False, 6), ("father", True, 7), ("grandmother", False, 7),
+    ]  # fmt: skip
+
+
 def test_siblings_share_their_guardians(workbook: Workbook, tell: Tell) -> None:
     sister = row(
         姓名="王小红", 性别="女", 身份证件号=number("42070420180601002"), 出生日期="2018-06-01", 学校标识码="2142001637"
@@ -198,16 +227,39 @@ def test_web_page_named_xls_is_refused_with_the_cure(folder: Make) -> None:
     assert roster.findings[0].text.zh == "扩展名是 .xls，内容却是网页表格，未读取；请用 Excel 打开后另存为 .xlsx。"
 
 
-def test_real_xls_is_read(tmp_path: Path, tell: Tell) -> None:
+@pytest.fixture
+def old_workbook(tmp_path: Path) -> Workbook:
+    """Binary, as Excel 97 to 2003 wrote it; a sheet for each table."""
     xlwt = pytest.importorskip("xlwt")
-    book = xlwt.Workbook()
-    sheet = book.add_sheet("学生")
-    for at, cells in enumerate((TEMPLATE, row())):
-        for place, cell in enumerate(cells):
-            sheet.write(at, place, cell)
-    book.save(str(tmp_path / "名册.xls"))
-    roster = read(tmp_path / "名册.xls")
+
+    def make(**sheets: Sequence[Sequence[object]]) -> Path:
+        book = xlwt.Workbook()
+        for name, rows in sheets.items():
+            sheet = book.add_sheet(name)
+            for at, cells in enumerate(rows):
+                for place, cell in enumerate(cells):
+                    said = str(cell or "")
+                    sheet.write(at, place, xlwt.Formula(said[1:]) if said.startswith("=") else cell)
+        book.save(str(tmp_path / "名册.xls"))
+        return tmp_path / "名册.xls"
+
+    return make
+
+
+def test_real_xls_is_read(old_workbook: Workbook, tell: Tell) -> None:
+    roster = read(old_workbook(学生=[TEMPLATE, row()]))
     assert (tell(roster), len(roster.persons), roster.persons[0].id_number) == ([], 3, PUPIL)
+
+
+def test_formulas_in_a_real_xls_are_told_sheet_by_sheet(old_workbook: Workbook, tell: Tell) -> None:
+    last: list[object] = [*[*row()][:-1], "=1+1"]
+    roster = read(old_workbook(甲=[TEMPLATE, row()], 乙=[TEMPLATE, row(姓名="=A1", 班级="=A2")], 丙=[TEMPLATE, last]))
+    assert [told for told in tell(roster) if told[1] == "formulas"] == [
+        ("warning", "formulas", "名册.xls", 2, "B", "", 0),
+        ("warning", "formulas", "名册.xls", 2, "BS", "", 0),
+    ]
+    told = [finding.text.en for finding in roster.findings if finding.code == "formulas"]
+    assert [text.partition(" formulas")[0] for text in told] == ["The sheet has 2", "The sheet has 1"]
 
 
 def test_one_workbook_a_school_in_a_zip_and_sheets_of_notes(

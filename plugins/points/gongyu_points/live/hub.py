@@ -32,6 +32,8 @@ log = structlog.get_logger("gongyu.points.live")
 
 _BACK_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 5
+#: Between two looks. Under load every look finds more, instead of more looks being made.
+_GAP_SECONDS: Final = 0.08
 _QUEUE: Final = 200
 _MOST: Final = 1000
 
@@ -163,6 +165,7 @@ class Hub:
             except Exception:  # the database is away, say: the next look finds what came meanwhile
                 log.exception("looking for new entries failed", district=district.slug)
                 await asyncio.sleep(1)
+            await asyncio.sleep(_GAP_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), _LOOK_SECONDS)
             woken.clear()

@@ -8,6 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from gongyu.plugin import Text
+from gongyu.printing.workbook import XLSX
 from gongyu.web import Call, Cursor, Limit, Page
 from gongyu_points.shop import (
     duties,
@@ -40,7 +41,6 @@ from gongyu_points.shop.schemas import (
 __all__ = ["ROUTES"]
 
 _ = models  # their tables stand on the plugin's metadata once imported
-_XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MOST_BODY: Final = 1024 * 1024
 Retired = Annotated[bool, QueryParameter(description="Those no longer offered, instead.")]
 
@@ -198,7 +198,7 @@ async def count_stock(call: Call, request: Request[Any, Any, Any], item: FromPat
     permission=MANAGE,
     operation_id="points_export_stock",
     title=Text(zh="下载库存表", en="Download the stock"),
-    media_type=_XLSX,
+    media_type=XLSX,
 )
 async def export_stock(call: Call, shop: FromPath[UUID]) -> Response[bytes]:
     await shops.require_shop(await call.db(), call.district, shop, orgs=call.orgs)
@@ -211,11 +211,11 @@ async def export_stock(call: Call, shop: FromPath[UUID]) -> Response[bytes]:
     permission=MANAGE,
     operation_id="points_export_orders",
     title=Text(zh="下载订单表", en="Download the orders"),
-    media_type=_XLSX,
+    media_type=XLSX,
 )
 async def export_orders(call: Call, shop: FromPath[UUID]) -> Response[bytes]:
     await shops.require_shop(await call.db(), call.district, shop, orgs=call.orgs)
-    book = await export.orders(await call.db(), call.district, shop=shop, language=call.language)
+    book = await export.orders(await call.db(), call.district, call.seals, shop=shop, language=call.language)
     return _workbook(book, "orders.xlsx")
 
 
@@ -252,7 +252,7 @@ async def end_duty(call: Call, duty: FromPath[UUID]) -> DutyOut:
 
 def _workbook(book: bytes, name: str) -> Response[bytes]:
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return Response(book, media_type=_XLSX, headers=headers)
+    return Response(book, media_type=XLSX, headers=headers)
 
 
 ROUTES: Final = (

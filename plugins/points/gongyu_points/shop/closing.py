@@ -64,8 +64,7 @@ async def _some(session: AsyncSession, today: date) -> bool:
     if found:
         return bool(await leases.settle(session, [found[0].id], "expired", by=None, day=today))
     if goods := await _placed(session, events=False):
-        reason = "学期结账 the term was closed"
-        return bool(await orders.let_go(session, goods, "cancelled", by=None, reason=reason, day=today))
+        return bool(await orders.let_go(session, goods, "cancelled", by=None, day=today))
     if seats := await _placed(session, events=True):
         term = await held.term_kept_open(session)
         await held.lock(session, {one for row in seats for one in (hold_of(row.id), shop_of(row.shop_id), row.item_id)})

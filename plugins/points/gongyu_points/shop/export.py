@@ -1,21 +1,19 @@
 """Orders and stock as a workbook, for those who count and reorder."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
 from datetime import datetime
-from io import BytesIO
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gongyu.access.sealing import Seals
 from gongyu.plugin import District, Text
+from gongyu.printing import workbook
 from gongyu.text import Language
 from gongyu_points.books import read
-from gongyu_points.shop.order_lists import COLUMNS
+from gongyu_points.shop.order_lists import COLUMNS, out
 
 __all__ = ["orders", "stock"]
 
@@ -82,7 +80,9 @@ _STOCK_HEAD: Final = (
 _YES, _NO = Text(zh="是", en="yes"), Text(zh="否", en="no")
 
 
-async def orders(connection: AsyncConnection, district: District, *, shop: UUID, language: Language) -> bytes:
+async def orders(
+    connection: AsyncConnection, district: District, seals: Seals, *, shop: UUID, language: Language
+) -> bytes:
     """The orders of a shop, newest first."""
     zone = ZoneInfo(district.timezone)
 
@@ -104,9 +104,10 @@ async def orders(connection: AsyncConnection, district: District, *, shop: UUID,
             row.reason,
             str(row.id),
         )
-        for row in await read(connection, district, _ORDERS, shop)
+        for row in await out(connection, district, seals, await read(connection, district, _ORDERS, shop))
     ]
-    return _workbook(Text(zh="订单", en="Orders"), _ORDER_HEAD, lines, language)
+    table = workbook.Table(Text(zh="订单", en="Orders").pick(language), _ORDER_HEAD, lines)
+    return await asyncio.to_thread(workbook.render, table)
 
 
 async def stock(connection: AsyncConnection, district: District, *, shop: UUID, language: Language) -> bytes:
@@ -129,22 +130,5 @@ async def stock(connection: AsyncConnection, district: District, *, shop: UUID, 
         )
         for row in await read(connection, district, _STOCK, shop)
     ]
-    return _workbook(Text(zh="库存", en="Stock"), _STOCK_HEAD, lines, language)
-
-
-def _workbook(title: Text, head: Sequence[Text], lines: Iterable[Sequence[Any]], language: Language) -> bytes:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(title.pick(language))
-    sheet.freeze_panes = "A2"
-    for line in ([text.pick(language) for text in head], *lines):
-        cells = []
-        for value in line:
-            clean = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
-            cell = WriteOnlyCell(sheet, value=clean)
-            if isinstance(clean, str):
-                cell.data_type = "s"  # a name that begins with "=" is a name, not a formula
-            cells.append(cell)
-        sheet.append(cells)
-    buffer = BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
+    table = workbook.Table(Text(zh="库存", en="Stock").pick(language), _STOCK_HEAD, lines)
+    return await asyncio.to_thread(workbook.render, table)

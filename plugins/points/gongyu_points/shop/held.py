@@ -65,10 +65,10 @@ async def term_kept_open(session: AsyncSession) -> UUID:
     Raises:
         ProblemError: `conflict` when there is none.
     """
-    rows = await run(session, "SELECT id FROM {s}.points_term WHERE state = 'open' FOR SHARE")
-    if not rows:
+    term: UUID | None = (await run(session, "SELECT {s}.points_kept_open() AS id"))[0].id
+    if term is None:
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
-    return UUID(str(rows[0].id))
+    return term
 
 
 async def accounts(session: AsyncSession, *, hold: UUID, students: Iterable[UUID], shop: UUID) -> None:
@@ -84,9 +84,19 @@ async def lock(session: AsyncSession, ids: Iterable[UUID]) -> None:
 
 
 async def move(
-    session: AsyncSession, kind: Kind, parts: Sequence[Part], *, term: UUID, day: date, by: UUID | None, note: str = ""
+    session: AsyncSession,
+    kind: Kind,
+    parts: Sequence[Part],
+    *,
+    term: UUID,
+    day: date,
+    by: UUID | None,
+    note: bytes | None = None,
 ) -> None:
-    """Move points one way; of what goes to the shop or comes back from it, an event tells."""
+    """Move points one way; of what goes to the shop or comes back from it, an event tells.
+
+    The first part's entry is the command; a note is sealed for it.
+    """
     debit, credit = _WAYS[kind]
     command = Command(
         operation=parts[0].entry,

@@ -1,28 +1,41 @@
-"""What nobody came for, and what no kiosk uploaded in time, goes back to the purses by itself."""
+"""What nobody came for, and what no kiosk uploaded in time, goes back to the purses by itself.
+
+A job is one unit of work, and one that let go of everything a district forgot would hold a lock for each account until
+its end. So it lets go of a batch, and where there is more, an event in the same commit brings the next.
+"""
 
 from datetime import time
 from typing import Final
 
-from gongyu.plugin import Context, Job, Text
+from gongyu.events.outbox import publish
+from gongyu.plugin import Context, Job, Occurrence, Text
 from gongyu_points.books import run
+from gongyu_points.events import MoreLapsed
 from gongyu_points.shop import leases, orders
 
-__all__ = ["JOBS"]
+__all__ = ["JOBS", "go_on"]
+
+_BATCHES: Final = {"orders": orders.expire, "leases": leases.expire}
 
 
 async def _orders(context: Context) -> None:
-    if await _selling(context):
-        await orders.expire(context)
+    await _let_go(context, "orders")
 
 
 async def _leases(context: Context) -> None:
-    if await _selling(context):
-        await leases.expire(context)
+    await _let_go(context, "leases")
 
 
-async def _selling(context: Context) -> bool:
-    """Between two terms nothing is on hold: a term closes only after that."""
-    return bool(await run(context.session, "SELECT 1 FROM {s}.points_term WHERE state = 'open'"))
+async def go_on(context: Context, occurrence: Occurrence) -> None:
+    """On `points.more_lapsed.v1`: the next batch."""
+    await _let_go(context, occurrence.data["what"])
+
+
+async def _let_go(context: Context, what: str) -> None:
+    # Between two terms nothing is on hold: a term closes only after that.
+    open_ = await run(context.session, "SELECT 1 FROM {s}.points_term WHERE state = 'open'")
+    if open_ and await _BATCHES[what](context):
+        await publish(context.session, MoreLapsed(what=what), subject=what)
 
 
 JOBS: Final = (

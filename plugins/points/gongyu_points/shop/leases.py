@@ -26,6 +26,7 @@ from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 from gongyu_points.books import account_id, balances, fingerprint, run
 from gongyu_points.calendar import today_of
+from gongyu_points.notes import sealed
 from gongyu_points.shop import held
 from gongyu_points.shop.held import Part, hold_of, step
 from gongyu_points.shop.kiosk_schemas import MOST_PUPILS, LeaseItemOut, LeaseOut, LeasePupilOut, NewLease, WantedItem
@@ -150,7 +151,9 @@ async def take(context: Context, *, kiosk: Any, new: NewLease, by: UUID) -> Leas
         Part(new.id, step(new.id, f"hold:{student}"), student, kiosk.shop_id, points)
         for student, points in budgets.items()
     ]
-    await held.move(session, "hold", parts, term=term, day=today, by=by, note=kiosk.name)
+    await held.move(
+        session, "hold", parts, term=term, day=today, by=by, note=sealed(context.seals, parts[0].entry, kiosk.name)
+    )
     return await show(context, (await run(session, _FIND, new.id))[0])
 
 
@@ -250,8 +253,14 @@ async def purses_of(session: AsyncSession, leases: Sequence[UUID]) -> set[UUID]:
     return {account_id("purse", owner=one.student_id) for one in pupils}
 
 
-async def expire(context: Context) -> int:
-    """The daily job: leases whose sales can no longer be uploaded."""
-    session, rows = context.session, await run(context.session, _LAPSED, context.now, MOST_PUPILS)
-    lapsed = [row.id for row in rows]
-    return await settle(session, lapsed, "expired", by=None, day=today_of(context)) if lapsed else 0
+async def expire(context: Context) -> bool:
+    """Leases whose sales can no longer be uploaded go back, as many as one unit of work bears.
+
+    Returns:
+        Whether there are more.
+    """
+    session = context.session
+    lapsed = [row.id for row in await run(session, _LAPSED, context.now, MOST_PUPILS)]
+    if not lapsed or not await settle(session, lapsed, "expired", by=None, day=today_of(context)):
+        return False
+    return bool(await run(session, _LAPSED, context.now, 1))

@@ -256,7 +256,6 @@ class Order(Base):
     state: Mapped[str] = mapped_column(server_default="placed")
     closed_by: Mapped[UUID | None]
     closed_at: Mapped[datetime | None]
-    reason: Mapped[str] = mapped_column(server_default="")
 
 
 class Taken(Base):

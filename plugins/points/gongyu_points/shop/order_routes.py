@@ -36,7 +36,7 @@ def _today(call: Call) -> date:
     title=Text(zh="我的订单", en="My orders"),
 )
 async def list_my_orders(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[OrderOut]:
-    return await order_lists.OF_STUDENT.page(call, limit=limit, cursor=cursor, student=call.principal.person)
+    return await order_lists.of_student(call, student=call.principal.person, limit=limit, cursor=cursor)
 
 
 @post(
@@ -73,7 +73,7 @@ async def list_orders_of(
     call: Call, student: FromPath[UUID], limit: Limit = 20, cursor: Cursor = None
 ) -> Page[OrderOut]:
     await require_student(call, student, today=_today(call))
-    return await order_lists.OF_STUDENT.page(call, limit=limit, cursor=cursor, student=student)
+    return await order_lists.of_student(call, student=student, limit=limit, cursor=cursor)
 
 
 @get(
@@ -88,7 +88,7 @@ async def list_shop_orders(
     _, office = await require_till(call, await call.db(), shop)
     # What others bought before is not for a classmate to read.
     state = wanted if office else "placed"
-    return await order_lists.OF_SHOP.page(call, limit=limit, cursor=cursor, shop=shop, state=state)
+    return await order_lists.of_shop(call, shop=shop, state=state, limit=limit, cursor=cursor)
 
 
 @post(

@@ -18,6 +18,7 @@ from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 from gongyu_points.books import account_id, fingerprint, run
 from gongyu_points.calendar import today_of
+from gongyu_points.notes import sealed
 from gongyu_points.shop import held, seats
 from gongyu_points.shop.held import Part, hold_of, shop_of, step
 from gongyu_points.shop.items import require_item
@@ -46,8 +47,8 @@ SELECT gen_random_uuid(), o.item_id, $2::text, $3::bigint * o.quantity, $4::bigi
 _GOODS: Final = {"reserve": (0, 1), "release": (0, -1), "sold": (-1, -1), "returned": (1, 0)}
 
 _CLOSE: Final = """
-UPDATE {s}.points_order SET state = $2::text, closed_by = $3::uuid, closed_at = now(), reason = $4::text
- WHERE id = ANY ($1::uuid[]) AND state = $5::text RETURNING id"""
+UPDATE {s}.points_order SET state = $2::text, closed_by = $3::uuid, closed_at = now()
+ WHERE id = ANY ($1::uuid[]) AND state = $4::text RETURNING id"""
 
 _FIND: Final = COLUMNS + " WHERE o.id = ANY ($1::uuid[])"
 
@@ -98,7 +99,7 @@ async def _put(
     shop: UUID | None = None,
 ) -> OrderOut:
     session, mark = context.session, fingerprint(by, new)
-    if known := await _known(session, new.id, by, mark):
+    if known := await _known(context, new.id, by, mark):
         return known
     item = await require_item(context, new.item, orgs=orgs)
     if shop not in (None, item.shop_id):
@@ -131,29 +132,35 @@ async def _put(
         item.price,
     )
     if not made:  # the same request, sent twice at once; or somebody changed the item between two lines of ours
-        if known := await _known(session, new.id, by, mark):
+        if known := await _known(context, new.id, by, mark):
             return known
         raise ProblemError("conflict", Text(zh="价格已变动，请重新查看", en="the price has changed; look again"))
     await _move_goods(session, [new.id], "reserve", by)
     if item.slot is not None:
         await seats.take(context, order=new.id, slot=item.slot, student=student, seats=new.quantity)
     part = Part(new.id, step(new.id, "hold"), student, item.shop_id, item.price * new.quantity)
-    await held.move(session, "hold", [part], term=term, day=today, by=by, note=item.title)
+    note = sealed(context.seals, part.entry, item.title)
+    await held.move(session, "hold", [part], term=term, day=today, by=by, note=note)
     if channel == "till":
         await hand_out(session, [await find(session, new.id)], term=term, day=today, by=by)
-    return out(await find(session, new.id))
+    return await _out(context, new.id)
 
 
-async def _known(session: AsyncSession, order: UUID, by: UUID, mark: bytes) -> OrderOut | None:
+async def _known(context: Context, order: UUID, by: UUID, mark: bytes) -> OrderOut | None:
     """The order with this key, if there is one and it is the same request by the same person."""
-    rows = await run(session, _FIND, [order])
+    rows = await run(context.session, _FIND, [order])
     if not rows:
         return None
     if rows[0].placed_by != by:
         raise ProblemError("not-found")
     if rows[0].fingerprint != mark:
         raise ProblemError("idempotency-mismatch")
-    return out(rows[0])
+    return await _out(context, order)
+
+
+async def _out(context: Context, order: UUID) -> OrderOut:
+    rows = await run(context.session, _FIND, [order])
+    return (await out(await context.session.connection(), context.district, context.seals, rows))[0]
 
 
 async def collect(context: Context, *, order: UUID, by: UUID) -> OrderOut:
@@ -167,7 +174,7 @@ async def collect(context: Context, *, order: UUID, by: UUID) -> OrderOut:
     await held.lock(session, [hold_of(order), shop_of(row.shop_id), row.item_id])
     if not await hand_out(session, [row], term=term, day=today_of(context), by=by):
         raise _not_so(await find(session, order))
-    return out(await find(session, order))
+    return await _out(context, order)
 
 
 async def hand_out(session: AsyncSession, rows: Sequence[Any], *, term: UUID, day: date, by: UUID | None) -> int:
@@ -176,7 +183,7 @@ async def hand_out(session: AsyncSession, rows: Sequence[Any], *, term: UUID, da
     if mine:
         await _move_goods(session, [row.id for row in mine], "sold", by)
         parts = [Part(row.id, step(row.id, "capture"), row.student_id, row.shop_id, row.points) for row in mine]
-        await held.move(session, "capture", parts, term=term, day=day, by=by, note=_note(mine))
+        await held.move(session, "capture", parts, term=term, day=day, by=by)
     return len(mine)
 
 
@@ -187,17 +194,23 @@ async def cancel(context: Context, *, order: UUID, by: UUID, reason: str = "") -
         ProblemError: `conflict` when it is not waiting to be collected.
     """
     row = await find(context.session, order)
-    if not await _release(context, [row], "cancelled", by=by, reason=reason):
+    note = sealed(context.seals, step(order, "release"), reason)
+    if not await _release(context, [row], "cancelled", by=by, note=note):
         raise _not_so(await find(context.session, order))
-    return out(await find(context.session, order))
+    return await _out(context, order)
 
 
 async def _release(
-    context: Context, rows: Sequence[Any], state: Literal["cancelled", "expired"], *, by: UUID | None, reason: str
+    context: Context,
+    rows: Sequence[Any],
+    state: Literal["cancelled", "expired"],
+    *,
+    by: UUID | None,
+    note: bytes | None = None,
 ) -> int:
     """Of these orders, let go of those that wait to be collected."""
     session = context.session
-    done = await let_go(session, rows, state, by=by, reason=reason, day=today_of(context))
+    done = await let_go(session, rows, state, by=by, note=note, day=today_of(context))
     for row in done:
         if row.slot is not None:
             await seats.give_back(context, order=row.id, slot=row.slot)
@@ -205,17 +218,23 @@ async def _release(
 
 
 async def let_go(
-    session: AsyncSession, rows: Sequence[Any], state: str, *, by: UUID | None, reason: str, day: date
+    session: AsyncSession,
+    rows: Sequence[Any],
+    state: str,
+    *,
+    by: UUID | None,
+    day: date,
+    note: bytes | None = None,
 ) -> list[Any]:
-    """The same without seats of another plugin: who calls it sees to those."""
+    """The same without seats of another plugin: who calls it sees to those. A note is of a single order's release."""
     term = await held.term_kept_open(session)
     ids = {one for row in rows for one in (hold_of(row.id), account_id("purse", owner=row.student_id), row.item_id)}
     await held.lock(session, ids)
-    mine = await _close(session, rows, state, by=by, reason=reason)
+    mine = await _close(session, rows, state, by=by)
     if mine:
         await _move_goods(session, [row.id for row in mine], "release", by)
         parts = [Part(row.id, step(row.id, "release"), row.student_id, row.shop_id, row.points) for row in mine]
-        await held.move(session, "release", parts, term=term, day=day, by=by, note=reason)
+        await held.move(session, "release", parts, term=term, day=day, by=by, note=note)
     return mine
 
 
@@ -229,7 +248,7 @@ async def give_back(context: Context, *, order: UUID, by: UUID, reason: str) -> 
     term, today, subject = await held.term_kept_open(session), today_of(context), row.lease_id or order
     purse = account_id("purse", owner=row.student_id)
     await held.lock(session, [hold_of(subject), shop_of(row.shop_id), purse, row.item_id])
-    if not await _close(session, [row], "returned", by=by, reason=reason, was="collected"):
+    if not await _close(session, [row], "returned", by=by, was="collected"):
         raise _not_so(await find(session, order))
     await _move_goods(session, [order], "returned", by)
     if row.slot is not None:
@@ -237,19 +256,22 @@ async def give_back(context: Context, *, order: UUID, by: UUID, reason: str) -> 
     back = Part(
         subject, step(order, "return"), row.student_id, row.shop_id, row.points, reverses=step(order, "capture")
     )
-    await held.move(session, "reverse", [back], term=term, day=today, by=by, note=reason)
+    await held.move(session, "reverse", [back], term=term, day=today, by=by)
     rest = Part(subject, step(order, "refund"), row.student_id, row.shop_id, row.points)
-    await held.move(session, "release", [rest], term=term, day=today, by=by, note=reason)
-    return out(await find(session, order))
+    note = sealed(context.seals, rest.entry, reason)
+    await held.move(session, "release", [rest], term=term, day=today, by=by, note=note)
+    return await _out(context, order)
 
 
-async def expire(context: Context) -> int:
-    """The daily job: what nobody came for goes back. What is left over of a great many waits for the next day."""
+async def expire(context: Context) -> bool:
+    """What nobody came for goes back, as much of it as one unit of work bears.
+
+    Returns:
+        Whether there may be more.
+    """
     rows = await run(context.session, _LAPSED, today_of(context), BATCH)
     lapsed = await found(context.session, [row.id for row in rows])
-    return (
-        await _release(context, lapsed, "expired", by=None, reason="未按时领取 not collected in time") if lapsed else 0
-    )
+    return bool(lapsed) and await _release(context, lapsed, "expired", by=None) > 0 and len(rows) == BATCH
 
 
 async def find(session: AsyncSession, order: UUID) -> Any:  # noqa: ANN401 - a row
@@ -268,10 +290,10 @@ async def found(session: AsyncSession, orders: Sequence[UUID]) -> list[Any]:
 
 
 async def _close(
-    session: AsyncSession, rows: Sequence[Any], state: str, *, by: UUID | None, reason: str = "", was: str = "placed"
+    session: AsyncSession, rows: Sequence[Any], state: str, *, by: UUID | None, was: str = "placed"
 ) -> list[Any]:
     """Compare and swap: those of them that were in the state the writer saw."""
-    changed = await run(session, _CLOSE, [row.id for row in rows], state, by, reason, was)
+    changed = await run(session, _CLOSE, [row.id for row in rows], state, by, was)
     ids = {row.id for row in changed}
     return [row for row in rows if row.id in ids]
 
@@ -280,10 +302,6 @@ async def _move_goods(session: AsyncSession, orders: Sequence[UUID], kind: str, 
     """Nothing to do for what is not counted."""
     there, promised = _GOODS[kind]
     await held.tried(session, _MOVE, list(orders), kind, there, promised, by)
-
-
-def _note(rows: Sequence[Any]) -> str:
-    return str(rows[0].title) if len(rows) == 1 else ""
 
 
 _STATE_WORDS: Final = {

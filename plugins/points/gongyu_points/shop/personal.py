@@ -6,12 +6,12 @@ from uuid import UUID
 from gongyu.people.rights.contract import Erased, PersonPart
 from gongyu.plugin import Context, Text
 from gongyu_points.books import run
+from gongyu_points.shop.order_lists import COLUMNS, out
 
 __all__ = ["copy_of", "erase"]
 
-_ORDERS: Final = """
-SELECT placed_at, title, quantity, points, state, channel, closed_at, reason FROM {s}.points_order
- WHERE student_id = $1::uuid ORDER BY seq"""
+_ORDERS: Final = COLUMNS + " WHERE o.student_id = $1::uuid ORDER BY o.seq"
+_OF_ORDER: Final = ("placed_at", "title", "quantity", "points", "state", "channel", "closed_at", "reason")
 
 _DUTIES: Final = """
 SELECT s.name AS shop, d.begins_at, d.ends_at FROM {s}.points_duty AS d JOIN {s}.points_shop AS s ON s.id = d.shop_id
@@ -42,9 +42,10 @@ _LABELS: Final = {
 
 async def copy_of(context: Context, *, person: UUID) -> list[PersonPart]:
     """Orders, duties, and what was put aside at kiosks."""
-    orders, duties, leases = [
-        [row._asdict() for row in await run(context.session, sql, person)] for sql in (_ORDERS, _DUTIES, _LEASES)
-    ]
+    found = await run(context.session, _ORDERS, person)
+    told = await out(await context.session.connection(), context.district, context.seals, found)
+    orders = [{name: getattr(order, name) for name in _OF_ORDER} for order in told]
+    duties, leases = [[row._asdict() for row in await run(context.session, sql, person)] for sql in (_DUTIES, _LEASES)]
     return [
         PersonPart(name="points_orders", title=Text(zh="积分订单", en="Orders"), rows=orders, labels=_LABELS),
         PersonPart(name="points_duties", title=Text(zh="值班", en="Shop duties"), rows=duties, labels=_LABELS),

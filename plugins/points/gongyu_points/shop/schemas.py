@@ -35,8 +35,9 @@ Hours = Annotated[str, Meta(max_length=200, examples=["周一至周五 12:00—1
 Price = Annotated[int, Meta(ge=1, le=10_000, examples=[5])]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Quantity = Annotated[int, Meta(ge=1, le=20, examples=[1])]
+Sum = Annotated[int, Meta(ge=1, le=200_000, examples=[5])]
 Reason = Annotated[str, Meta(min_length=2, max_length=200, examples=["质量问题"])]
-Version = Annotated[int, Meta(ge=1, description="Of what was read; a change meanwhile is a 412.")]
+Version = Annotated[int, Meta(ge=1, le=2**31 - 1, description="Of what was read; a change meanwhile is a 412.")]
 
 
 class NewShop(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -164,7 +165,7 @@ class NewOrder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Key
     item: UUID
     quantity: Quantity = 1
-    points: Annotated[int, Meta(ge=1)] | None = None
+    points: Sum | None = None
     """What the pupil was shown; if the price has changed meanwhile, nothing happens."""
 
 
@@ -175,7 +176,7 @@ class NewSale(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     student: UUID
     item: UUID
     quantity: Quantity = 1
-    points: Annotated[int, Meta(ge=1)] | None = None
+    points: Sum | None = None
 
 
 class OrderOut(Struct, frozen=True):

@@ -16,6 +16,7 @@ from gongyu.plugin import Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu.web.origin import address_of
 from gongyu_points import schools
+from gongyu_points.notes import opened
 from gongyu_points.vouchers import sheets
 from gongyu_points.vouchers.depositing import begin_try, deposit, read_code, schools_of
 from gongyu_points.vouchers.printing import fresh_codes, print_sheet
@@ -69,7 +70,7 @@ async def make_sheet(call: Call, request: Request[Any, Any, Any], data: NewSheet
     orgs = {one.org for one in call.principal.memberships}
     settings = await schools.settings_at(context.session, state=call.state, orgs=orgs)
     await print_sheet(context, new=data, printer=call.principal, orgs=call.orgs, settings=settings)
-    return await sheets.sheet_of(await context.session.connection(), sheet=data.id, today=_today(call))
+    return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=data.id, today=_today(call))
 
 
 @post(
@@ -93,7 +94,7 @@ async def print_vouchers(call: Call, request: Request[Any, Any, Any], sheet: Fro
             paper,
             school=head.school,
             reason=Text(zh=head.reason_zh, en=head.reason_en),
-            note=head.note,
+            note=opened(call.seals, sheet, head.note),
             expires_on=head.expires_on,
             serial=str(sheet)[-12:].upper(),
             base=call.platform.config.public_url or f"{request.url.scheme}://{request.url.netloc}",
@@ -120,8 +121,7 @@ async def print_vouchers(call: Call, request: Request[Any, Any, Any], sheet: Fro
     title=Text(zh="我印的积分券", en="The sheets I printed, and what became of them"),
 )
 async def list_own(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[SheetOut]:
-    person = call.principal.person
-    return await sheets.OWN.page(call, limit=limit, cursor=cursor, printer=person, today=_today(call))
+    return await sheets.own(call, limit=limit, cursor=cursor, today=_today(call))
 
 
 @get(
@@ -131,8 +131,7 @@ async def list_own(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page
     title=Text(zh="全校印的积分券", en="The sheets of a school, and what became of them"),
 )
 async def list_of_school(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[SheetOut]:
-    orgs = None if call.orgs is None else list(call.orgs)
-    return await sheets.OF_SCHOOL.page(call, limit=limit, cursor=cursor, orgs=orgs, today=_today(call))
+    return await sheets.of_school(call, limit=limit, cursor=cursor, today=_today(call))
 
 
 @get(
@@ -163,7 +162,7 @@ async def void_sheet(call: Call, sheet: FromPath[UUID], data: VoidSheet) -> Shee
         subject=f"sheet:{sheet}",
         details={"points": points},
     )
-    return await sheets.sheet_of(await context.session.connection(), sheet=sheet, today=_today(call))
+    return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=sheet, today=_today(call))
 
 
 @post(

@@ -21,6 +21,7 @@ from gongyu.web import ProblemError
 from gongyu_points.books import Command, Line, account_id, ensure_accounts, fingerprint, post, run
 from gongyu_points.calendar import today_of
 from gongyu_points.events import PointsAwarded
+from gongyu_points.notes import opened, sealed
 from gongyu_points.settings import PointsSettings
 from gongyu_points.vouchers import codes
 from gongyu_points.vouchers.printing import code_hash
@@ -32,8 +33,10 @@ _LIMITS: Final = attempts.Limits(pair=10, name=30)
 
 # Whoever waited for the row finds it taken: then it is not found.
 _FIND: Final = """
-SELECT v.id, v.points, s.account, s.term_id, s.reason_id, s.note, s.printer FROM {s}.points_voucher AS v
+SELECT v.id, v.points, s.account, s.term_id, s.reason_id, s.printer, s.id AS sheet, n.text AS note
+  FROM {s}.points_voucher AS v
   JOIN {s}.points_sheet AS s ON s.id = v.sheet_id JOIN {s}.points_term AS t ON t.id = s.term_id
+  LEFT JOIN {s}.points_note AS n ON n.operation = s.id
  WHERE v.hash = $1::bytea AND v.entry_id IS NULL AND s.expires_on >= $2::date AND t.state = 'open'
    FOR UPDATE OF v"""
 
@@ -127,7 +130,7 @@ async def deposit(
         giver=voucher.printer,
         reason=voucher.reason_id,
         ground="voucher",
-        note=voucher.note,
+        note=sealed(context.seals, new.id, opened(context.seals, voucher.sheet, voucher.note)),
         day_cap=settings.day_cap,
     )
     purse = account_id("purse", owner=student)

@@ -33,7 +33,6 @@ class Sheet(Base):
     printer: Mapped[UUID] = mapped_column(index=True)
     org_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(Org.id, ondelete="SET NULL"), index=True)
     reason_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Reason.id, ondelete="CASCADE"))
-    note: Mapped[str] = mapped_column(server_default="")
     expires_on: Mapped[date]
     at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 

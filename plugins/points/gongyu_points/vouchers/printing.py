@@ -18,6 +18,7 @@ from gongyu.text import Text
 from gongyu.web import ProblemError
 from gongyu_points.books import Command, Line, account_id, ensure_accounts, fingerprint, post, run
 from gongyu_points.calendar import today_of
+from gongyu_points.notes import sealed
 from gongyu_points.settings import PointsSettings
 from gongyu_points.terms import ensure_quota
 from gongyu_points.vouchers import codes
@@ -37,8 +38,8 @@ SELECT (SELECT id FROM {s}.points_term WHERE state = 'open') AS term,
        EXISTS (SELECT 1 FROM {s}.points_budget WHERE id = $2::uuid AND holder_id = $3::uuid) AS holds_budget"""
 
 _SHEET: Final = """
-INSERT INTO {s}.points_sheet (id, term_id, account, source, source_kind, printer, org_id, reason_id, note, expires_on)
-VALUES ($1::uuid, $2::uuid, $3::uuid, $4::uuid, $5::text, $6::uuid, $7::uuid, $8::uuid, $9::text, $10::date)
+INSERT INTO {s}.points_sheet (id, term_id, account, source, source_kind, printer, org_id, reason_id, expires_on)
+VALUES ($1::uuid, $2::uuid, $3::uuid, $4::uuid, $5::text, $6::uuid, $7::uuid, $8::uuid, $9::date)
 ON CONFLICT DO NOTHING"""
 
 _VOUCHERS: Final = """
@@ -92,7 +93,7 @@ async def print_sheet(
     account = account_id("voucher", owner=new.id, term=facts.term)
     ends = [today + timedelta(days=settings.voucher_days), *([facts.ends_on] if facts.ends_on else [])]
     expires = new.expires_on or max(today, min(ends))
-    values = (facts.term, account, source, kind, printer.person, org, facts.reason, new.note, expires)
+    values = (facts.term, account, source, kind, printer.person, org, facts.reason, expires)
     await run(session, _SHEET, new.id, *values)
     worth = [batch.points for batch in new.batches for _ in range(batch.count)]
     numbers = list(range(1, len(worth) + 1))
@@ -109,7 +110,7 @@ async def print_sheet(
         giver=printer.person,
         reason=facts.reason,
         ground=kind,
-        note=new.note,
+        note=sealed(context.seals, new.id, new.note),
     )
     await post(session, command, [Line(id=new.id, debit=source, credit=account, points=sum(worth))])
 
