@@ -1,5 +1,6 @@
 """Rounds, runs and assignments over HTTP: thin handlers."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from gongyu.web import Call, Cursor, Limit, Page
-from gongyu_mentor import assignments, paper, preferences, publishing, rematching, rounds, runs
+from gongyu_mentor import assignments, paper, people, preferences, publishing, rematching, rounds, runs
 from gongyu_mentor.api_appeals import APPEAL_ROUTES
 from gongyu_mentor.api_choices import CHOICE_ROUTES
 from gongyu_mentor.api_classes import CLASS_ROUTES
@@ -18,13 +19,13 @@ from gongyu_mentor.asking import (
     MENTOR,
     OWN,
     SCHOOL,
-    engine,
     manages,
     round_of,
     today,
     visible,
     who,
     workbook,
+    works_at,
 )
 from gongyu_mentor.schemas import (
     AssignmentOut,
@@ -49,10 +50,11 @@ __all__ = ["ROUTES"]
 @get("/rounds", permission=MEMBERS, operation_id="mentor_list_rounds", summary="List the rounds of one's schools")
 async def list_rounds(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[RoundOut]:
     orgs = manages(call)
-    listed = rounds.DRAFTS
-    if orgs is not None and not orgs:
-        listed, orgs = rounds.ROUNDS, await visible(call)
-    found = await listed.page(call, limit=limit, cursor=cursor, orgs=None if orgs is None else list(orgs))
+    if orgs is None or orgs:
+        found = await rounds.DRAFTS.page(call, limit=limit, cursor=cursor, **people.bound(orgs=orgs))
+    else:
+        mine = people.bound(orgs=await visible(call), staff=works_at(call))
+        found = await rounds.ROUNDS.page(call, limit=limit, cursor=cursor, **mine)
     return Page([rounds.out(row, call.now) for row in found.items], found.next)
 
 
@@ -109,7 +111,7 @@ async def announce_round(call: Call, round_id: FromPath[UUID]) -> RoundOut:
     summary="The hash of the lottery's seed, and the seed once the assignment is published",
 )
 async def read_lottery(call: Call, round_id: FromPath[UUID]) -> LotteryOut:
-    await rounds.read(await call.db(), round_id, orgs=await visible(call))
+    await round_of(call, round_id)
     row = await rounds.managed(await call.db(), round_id, orgs=None)
     return LotteryOut(round=round_id, seed_hash=row.seed_hash, seed=row.seed)
 
@@ -121,7 +123,7 @@ async def read_lottery(call: Call, round_id: FromPath[UUID]) -> LotteryOut:
     summary="Run the match once, to look at; the first run closes the choosing for good",
 )
 async def try_out(call: Call, round_id: FromPath[UUID]) -> RunOut:
-    return await runs.try_out(await call.session(), round_id, **engine(call), **who(call))
+    return await runs.try_out(await call.context(), round_id, **who(call))
 
 
 @get("/rounds/{round_id:uuid}/runs", permission=MANAGE, operation_id="mentor_list_runs", summary="The runs so far")
@@ -138,7 +140,7 @@ async def list_runs(call: Call, round_id: FromPath[UUID]) -> list[RunOut]:
     status_code=200,
 )
 async def what_if(call: Call, round_id: FromPath[UUID], data: JSONBody[WhatIfIn]) -> WhatIfOut:
-    return await runs.what_if(await call.session(), round_id, orgs=call.orgs, edits=data.edits, **engine(call))
+    return await runs.what_if(await call.context(), round_id, orgs=call.orgs, edits=data.edits)
 
 
 @post(
@@ -149,7 +151,7 @@ async def what_if(call: Call, round_id: FromPath[UUID], data: JSONBody[WhatIfIn]
     status_code=200,
 )
 async def publish(call: Call, round_id: FromPath[UUID], data: JSONBody[PublishIn]) -> RoundOut:
-    row = await publishing.publish(await call.session(), round_id, run=data.run, **engine(call), **who(call))
+    row = await publishing.publish(await call.context(), round_id, run=data.run, **who(call))
     return rounds.out(row, call.now)
 
 
@@ -161,7 +163,7 @@ async def publish(call: Call, round_id: FromPath[UUID], data: JSONBody[PublishIn
     status_code=200,
 )
 async def rematch(call: Call, round_id: FromPath[UUID], data: JSONBody[RematchIn]) -> RunOut:
-    return await rematching.rematch(await call.session(), round_id, asked=data, **engine(call), **who(call))
+    return await rematching.rematch(await call.context(), round_id, asked=data, **who(call))
 
 
 @get(
@@ -235,7 +237,7 @@ async def print_choices(call: Call, round_id: FromPath[UUID], class_id: FromPath
 )
 async def print_assignment(call: Call, school: FromPath[UUID]) -> Response[bytes]:
     rows = await assignments.class_lists(await call.db(), school=school, orgs=call.orgs, today=today(call))
-    return workbook(paper.assignment_sheet(rows), "assignment.xlsx")
+    return workbook(await asyncio.to_thread(paper.assignment_sheet, rows), "assignment.xlsx")
 
 
 @post(

@@ -6,7 +6,7 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from gongyu.web import Call
-from gongyu_mentor import appeals, refiling, rounds
+from gongyu_mentor import appeals, refiling
 from gongyu_mentor.appeal_schemas import (
     AppealDecision,
     AppealIn,
@@ -17,7 +17,7 @@ from gongyu_mentor.appeal_schemas import (
     RefilingOut,
     RefilingView,
 )
-from gongyu_mentor.asking import FILE, MANAGE, OWN, REVIEW, today, visible, who
+from gongyu_mentor.asking import FILE, MANAGE, OWN, REVIEW, round_of, today, who
 
 __all__ = ["APPEAL_ROUTES"]
 
@@ -68,15 +68,7 @@ async def list_appeals(call: Call, round_id: FromPath[UUID]) -> list[AppealLine]
     status_code=200,
 )
 async def decide_appeal(call: Call, appeal: FromPath[UUID], data: JSONBody[AppealDecision]) -> AppealOut:
-    decided = await appeals.decide(
-        await call.session(),
-        appeal,
-        decision=data,
-        now=call.now,
-        today=today(call),
-        keys=call.platform.keys,
-        **who(call),
-    )
+    decided = await appeals.decide(await call.context(), appeal, decision=data, **who(call))
     call.opened_record(f"person:{decided.student}", appeal=str(appeal))
     return decided
 
@@ -110,7 +102,7 @@ async def read_refiling(call: Call, round_id: FromPath[UUID]) -> RefilingView:
     summary="A displaced student's new list, and the mentors with free seats",
 )
 async def read_my_refiling(call: Call, round_id: FromPath[UUID]) -> RefilingOut:
-    await rounds.read(await call.db(), round_id, orgs=await visible(call))
+    await round_of(call, round_id)
     return await refiling.read_own(await call.db(), round_id, student=call.principal.person, today=today(call))
 
 

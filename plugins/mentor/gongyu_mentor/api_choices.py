@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from gongyu.web import Call, Cursor, Limit, Page
 from gongyu_mentor import favours, offers, preferences, rounds
-from gongyu_mentor.asking import FILE, MANAGE, MEMBERS, MENTOR, round_of, today, visible, who
+from gongyu_mentor.asking import FILE, MANAGE, MEMBERS, MENTOR, round_of, today, who
 from gongyu_mentor.schemas import (
     Choices,
     ChoicesOut,
@@ -87,7 +87,7 @@ async def decide_fewer(
     summary="A student's own list",
 )
 async def read_preferences(call: Call, round_id: FromPath[UUID]) -> ChoicesOut:
-    await rounds.read(await call.db(), round_id, orgs=await visible(call))
+    await round_of(call, round_id)
     return await preferences.read_own(await call.db(), round_id=round_id, student=call.principal.person)
 
 

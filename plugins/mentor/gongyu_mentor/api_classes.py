@@ -1,5 +1,6 @@
 """Rounds of classes over HTTP: thin handlers."""
 
+import asyncio
 from uuid import UUID
 
 from litestar import Response, get, put
@@ -66,7 +67,7 @@ async def class_mentors(call: Call, school: FromPath[UUID]) -> list[ClassMentor]
     summary="The same as a workbook",
 )
 async def print_class_mentors(call: Call, school: FromPath[UUID]) -> Response[bytes]:
-    book = paper.class_sheet(class_rounds.sheet_rows(await _found(call, school)))
+    book = await asyncio.to_thread(paper.class_sheet, class_rounds.sheet_rows(await _found(call, school)))
     return workbook(book, "classes.xlsx")
 
 

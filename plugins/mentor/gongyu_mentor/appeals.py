@@ -14,15 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import aliased
 
 from gongyu.access import audit
-from gongyu.access.keys import KeyRing
 from gongyu.access.principal import Principal
 from gongyu.access.relations import guardian_of, holds
 from gongyu.access.sealing import Seals
 from gongyu.database.model import new_id
 from gongyu.database.reading import within_orgs
 from gongyu.people.models import Guardianship, Person
-from gongyu.plugin import Text
+from gongyu.people.rights.periods import today_in
+from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
+from gongyu_mentor import people
 from gongyu_mentor.appeal_schemas import AppealDecision, AppealIn, AppealLine, AppealOut
 from gongyu_mentor.models import AnyRow, Appeal, Assignment, Round
 from gongyu_mentor.rematching import Exceptional, rematch
@@ -165,29 +166,22 @@ async def listed(
 
 
 async def decide(
-    session: AsyncSession,
-    appeal_id: UUID,
-    *,
-    decision: AppealDecision,
-    orgs: frozenset[UUID] | None,
-    by: UUID,
-    now: datetime,
-    today: date,
-    keys: KeyRing,
+    context: Context, appeal_id: UUID, *, decision: AppealDecision, orgs: frozenset[UUID] | None, by: UUID
 ) -> AppealOut:
     """Uphold or reject, in words; upheld, the pair changes in the same transaction.
 
     Raises:
         ProblemError: `not-found`; `forbidden` for who published the round or is of the family; `conflict` when it is
-            decided, withdrawn, or no seat is free; `invalid` for a decision that does not say what follows.
+            decided, withdrawn, no seat is free or a check is missing; `invalid` for a decision that does not say what
+            follows.
     """
-    seals = Seals(keys, session.info["district"].slug)
+    session, seals, today = context.session, context.seals, today_in(context.district, context.now)
     found = (
         sa.select(Appeal.round_id)
         .join(Round, Round.id == Appeal.round_id)
         .where(Appeal.id == appeal_id, within_orgs(Round.school_id))
     )
-    round_id = await session.scalar(found, {"orgs": None if orgs is None else list(orgs)})
+    round_id = await session.scalar(found, people.bound(orgs=orgs))
     if round_id is None:
         raise ProblemError("not-found")
     row = await managed(session, round_id, orgs=orgs, lock=True)
@@ -209,15 +203,13 @@ async def decide(
             released=frozenset() if decision.mentor else frozenset([student]),
         )
         again = RematchIn(gone=[], choices={student: decision.choices} if decision.choices else {})
-        made = await rematch(
-            session, round_id, asked=again, exceptional=changed, orgs=orgs, by=by, now=now, today=today, keys=keys
-        )
+        made = await rematch(context, round_id, asked=again, exceptional=changed, orgs=orgs, by=by)
         run = made.id
     values: dict[str, Any] = {
         "state": "upheld" if decision.upheld else "rejected",
         "answer": seals.seal(decision.answer, Appeal.answer, appeal_id),
         "decided_by": by,
-        "decided_at": now,
+        "decided_at": context.now,
         "run_id": run,
     }
     done = sa.update(Appeal).where(Appeal.id == appeal_id).values(**values).returning(*_COLUMNS)

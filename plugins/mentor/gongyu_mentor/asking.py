@@ -7,7 +7,9 @@ from uuid import UUID
 from litestar import Response
 
 from gongyu.access.rights import verdict
+from gongyu.people.rights.periods import today_in
 from gongyu.plugin import SignedIn
+from gongyu.printing.workbook import XLSX
 from gongyu.web import Call, ProblemError
 from gongyu_mentor import people, rounds
 from gongyu_mentor.models import AnyRow
@@ -20,16 +22,15 @@ __all__ = [
     "OWN",
     "REVIEW",
     "SCHOOL",
-    "engine",
     "manages",
     "round_of",
     "today",
     "visible",
     "who",
     "workbook",
+    "works_at",
 ]
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MANAGE, FILE, MENTOR, SCHOOL, REVIEW = (
     "mentor.round.manage",
     "mentor.preference.file",
@@ -42,7 +43,7 @@ OWN = SignedIn("one's own, or one's child's; filtered by relation in the query")
 
 
 def today(call: Call) -> date:
-    return rounds.district_day(call.district, call.now)
+    return today_in(call.district, call.now)
 
 
 def who(call: Call) -> dict[str, Any]:
@@ -53,10 +54,6 @@ def who(call: Call) -> dict[str, Any]:
 def workbook(book: bytes, name: str) -> Response[bytes]:
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return Response(book, media_type=XLSX, headers=headers)
-
-
-def engine(call: Call) -> dict[str, Any]:
-    return {"now": call.now, "today": today(call), "keys": call.platform.keys}
 
 
 async def visible(call: Call) -> frozenset[UUID] | None:
@@ -70,6 +67,11 @@ def manages(call: Call) -> frozenset[UUID] | None:
     return given.orgs if given.allowed else frozenset()
 
 
+def works_at(call: Call) -> frozenset[UUID] | None:
+    """The schools one works at, whose rounds of classes one sees; None is all."""
+    return None if manages(call) is None else people.schools_as(call.principal, *people.STAFF)
+
+
 async def round_of(call: Call, round_id: UUID) -> AnyRow:
     """A round of a school one belongs to; a draft only for those who prepare it."""
     running = manages(call)
@@ -78,4 +80,4 @@ async def round_of(call: Call, round_id: UUID) -> AnyRow:
             return await rounds.managed(await call.db(), round_id, orgs=running)
         except ProblemError:  # a head may be a parent elsewhere
             pass
-    return await rounds.read(await call.db(), round_id, orgs=await visible(call))
+    return await rounds.read(await call.db(), round_id, orgs=await visible(call), staff=works_at(call))

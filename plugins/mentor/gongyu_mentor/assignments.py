@@ -12,12 +12,10 @@ from sqlalchemy.orm import aliased
 
 from gongyu.access.principal import Principal
 from gongyu.access.relations import guardian_of
-from gongyu.database.reading import within_orgs
 from gongyu.events.outbox import publish_all
-from gongyu.people.models import Org, Person
+from gongyu.people.models import Person
 from gongyu.plugin import Context, Occurrence
 from gongyu.text import Language
-from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.events import MentorEnded
 from gongyu_mentor.explanations import Explanation
@@ -117,7 +115,7 @@ async def school_view(
     connection: AsyncConnection, *, school: UUID, orgs: frozenset[UUID] | None, today: date
 ) -> SchoolView:
     """Coverage, loads and reached ranks. Children are counted, teachers are not: a load is a number of places taken."""
-    await _of_mine(connection, school, orgs)
+    await people.require_school(connection, school, orgs=orgs)
     pupils = people.students_at(school, today=today).subquery()
     pair = aliased(Assignment)
     covered = (
@@ -168,7 +166,7 @@ async def students_of_school(
     limit: int,
 ) -> list[StudentLine]:
     """The pupils of a school with their mentors, or only those who have none."""
-    await _of_mine(connection, school, orgs)
+    await people.require_school(connection, school, orgs=orgs)
     pupils = people.students_at(school, today=today).subquery()
     home = people.homeroom(today)
     pair, who = aliased(Assignment), aliased(Person)
@@ -193,7 +191,7 @@ async def class_lists(
     connection: AsyncConnection, *, school: UUID, orgs: frozenset[UUID] | None, today: date
 ) -> list[Sequence[object]]:
     """Class, student, mentor: what a school pins up in the staff room."""
-    await _of_mine(connection, school, orgs)
+    await people.require_school(connection, school, orgs=orgs)
     pupils = people.students_at(school, today=today).subquery()
     home, pair, who = people.homeroom(today), aliased(Assignment), aliased(Person)
     found = (
@@ -208,22 +206,17 @@ async def class_lists(
     return [tuple(row) for row in await connection.execute(found)]
 
 
-async def _of_mine(connection: AsyncConnection, school: UUID, orgs: frozenset[UUID] | None) -> None:
-    found = sa.select(Org.id).where(Org.id == school, within_orgs(Org.id))
-    if (await connection.execute(found, {"orgs": None if orgs is None else list(orgs)})).first() is None:
-        raise ProblemError("not-found")
-
-
-def mentored_by(person: UUID, now: datetime) -> sa.Select[UUID]:
-    """The relation `mentor.mentor_of`: whose mentor somebody is now."""
-    going_on = sa.and_(Assignment.begins_at <= now, sa.or_(Assignment.ends_at.is_(None), Assignment.ends_at > now))
-    return sa.select(Assignment.student_id).where(Assignment.mentor_id == person, going_on)
+def mentored_by(person: UUID, _now: datetime | None = None) -> sa.Select[UUID]:
+    """The relation `mentor.mentor_of`: whose mentor somebody is now. A pair is over once its end is written down,
+    whatever the clock of the process that asks: a former mentor reads nothing from that moment.
+    """
+    return sa.select(Assignment.student_id).where(Assignment.mentor_id == person, Assignment.ends_at.is_(None))
 
 
 async def students_of(context: Context, *, person: UUID) -> list[UUID]:
     """The capability `mentor.students_of`: whom this person mentors now, for plugins that ask "is this my mentee?"."""
-    found = sa.select(Assignment.student_id).where(Assignment.mentor_id == person, Assignment.ends_at.is_(None))
-    return list(await context.session.scalars(found.order_by(Assignment.student_id)))
+    found = mentored_by(person).order_by(Assignment.student_id)
+    return list(await context.session.scalars(found))
 
 
 async def end_of_leaver(context: Context, occurrence: Occurrence) -> None:

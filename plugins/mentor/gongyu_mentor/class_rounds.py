@@ -5,7 +5,7 @@ file, and the table in which the pairs stand.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.access.relations import holds
 from gongyu.database.model import new_id
-from gongyu.database.reading import within_orgs
-from gongyu.people.models import ClassGroup, Enrolment, Org, Person
+from gongyu.people.models import ClassGroup, Enrolment, Person
+from gongyu.plugin import Context
 from gongyu.text import Language
 from gongyu.web import ProblemError
+from gongyu_mentor import people
 from gongyu_mentor.class_schemas import ClassChoices, ClassLine, ClassMentor
 from gongyu_mentor.matching import NOBODY, Result
 from gongyu_mentor.models import AnyRow, ClassAssignment, ClassPreference, Offer, Round, Run
@@ -136,13 +137,14 @@ async def _homeroom_teacher(session: AsyncSession, person: UUID, class_id: UUID,
 
 
 async def put_in_force(
-    session: AsyncSession, frozen: Frozen, result: Result, *, school: UUID, run: UUID, now: datetime
+    context: Context, frozen: Frozen, result: Result, *, school: UUID, run: UUID
 ) -> tuple[int, int, int]:
     """End the pairs that end, begin those that begin, leave alone those that go on.
 
     Returns:
         How many began, ended, went on.
     """
+    session, now = context.session, context.now
     everybody = list(zip(frozen.students, result.final, frozen.present, strict=True))
     over = [class_id for class_id, mentor, present in everybody if present not in {NOBODY, mentor}]
     ending = sa.and_(ClassAssignment.class_id.in_(over), ClassAssignment.ends_at.is_(None))
@@ -169,10 +171,7 @@ async def mentors_of_classes(
 ) -> list[ClassMentor]:
     """The classes of a school and the party-member teacher of each, with the reason."""
     pair = sa.and_(ClassAssignment.class_id == ClassGroup.id, ClassAssignment.ends_at.is_(None))
-    mine = sa.select(Org.id).where(Org.id == school, within_orgs(Org.id))
-    bound = {"orgs": None if orgs is None else list(orgs)}
-    if (await connection.execute(mine, bound)).first() is None:
-        raise ProblemError("not-found")
+    await people.require_school(connection, school, orgs=orgs)
     found = (
         sa.select(
             ClassGroup.id,

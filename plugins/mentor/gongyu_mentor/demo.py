@@ -1,23 +1,28 @@
-"""`make demo`: every school ranks, matches and explains, then a mentor leaves; through the real services."""
+"""`make demo`: every school ranks, matches and explains, then a mentor leaves, and the year begins; through the real
+services.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.people.models import Membership
+from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, DemoLine, Text
 from gongyu_mentor import people, preferences, publishing, rematching, rounds, runs
+from gongyu_mentor.letters.demo import play_letters
 from gongyu_mentor.models import Offer, Run
 from gongyu_mentor.outcome import opened
 from gongyu_mentor.schemas import NewRound, RematchIn, RunOut
 from gongyu_mentor.settings import MentorSettings
 from gongyu_mentor.talks.demo import play_talks
+from gongyu_mentor.wellbeing.demo import play_wellbeing
 
 __all__ = ["play"]
 
@@ -25,7 +30,7 @@ _SEED = 20260901
 
 
 async def play(context: Context) -> list[DemoLine]:
-    today = rounds.district_day(context.district, context.now)
+    today = today_in(context.district, context.now)
     counted = sa.select(Membership.org_id).where(Membership.role == "student").group_by(Membership.org_id)
     made = [
         await _school(context, school, today=today)
@@ -55,6 +60,8 @@ async def play(context: Context) -> list[DemoLine]:
         DemoLine(title=Text(zh="可以说明原因的学生", en="pupils who can be told why"), figure=explained),
         DemoLine(title=Text(zh="一名导师离任后更换导师的学生", en="moved when a mentor left"), figure=moved),
         *await play_talks(context),
+        *await play_wellbeing(context),
+        *await play_letters(context),
     ]
 
 
@@ -70,11 +77,11 @@ async def _school(context: Context, school: UUID, *, today: date) -> tuple[RunOu
     mentors = sorted(await session.scalars(sa.select(Offer.mentor_id).where(Offer.round_id == row.id)))
     lists = _wishes(pupils, mentors, length=row.list_length)
     await preferences.file_paper(session, round_id=row.id, lists=lists, by=None, now=opens + timedelta(hours=1))
-    engine: dict[str, Any] = {"orgs": None, "by": None, "today": today, "keys": keys}
-    first = await runs.try_out(session, row.id, now=closes, **engine)
-    await publishing.publish(session, row.id, run=first.id, now=closes + timedelta(minutes=10), **engine)
+    first = await runs.try_out(replace(context, now=closes), row.id, orgs=None, by=None)
+    later = replace(context, now=closes + timedelta(minutes=10))
+    await publishing.publish(later, row.id, run=first.id, orgs=None, by=None)
     leaver = _average(first)
-    again = await rematching.rematch(session, row.id, asked=RematchIn(gone=[leaver]), now=now, **engine)
+    again = await rematching.rematch(context, row.id, asked=RematchIn(gone=[leaver]), orgs=None, by=None)
     return first, again
 
 

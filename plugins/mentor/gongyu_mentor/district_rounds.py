@@ -15,7 +15,7 @@ from gongyu.events.outbox import work
 from gongyu.people.models import Org
 from gongyu.platform import Platform
 from gongyu.web import ProblemError
-from gongyu_mentor import publishing, rounds, runs
+from gongyu_mentor import publishing, runs
 from gongyu_mentor.models import AnyRow, Round, Run
 from gongyu_mentor.schemas import RunOut
 
@@ -37,10 +37,10 @@ async def try_closed(
     """A trial run for every round whose lists are closed and that nobody has run yet."""
     closed = sa.and_(Round.state == "choosing", Round.closes_at <= now)
     for row in await _rounds(platform, state, closed):
-        today = rounds.district_day(state.district, now)
         try:
             async with work(platform, state) as session:
-                made = await runs.try_out(session, row.id, orgs=None, by=by, now=now, today=today, keys=platform.keys)
+                context = platform.context("mentor", state, session, now)
+                made = await runs.try_out(context, row.id, orgs=None, by=by)
         except ProblemError as trouble:
             yield Done(row.id, row.name, None, trouble)
         else:
@@ -52,14 +52,12 @@ async def publish_tried(
 ) -> AsyncGenerator[Done]:
     """Publish the last trial run of every round that has one."""
     for row in await _rounds(platform, state, Round.state == "closed"):
-        today = rounds.district_day(state.district, now)
         last = sa.select(Run.id).where(Run.round_id == row.id).order_by(Run.number.desc()).limit(1)
         try:
             async with work(platform, state) as session:
                 run = (await session.execute(last)).scalar_one()
-                await publishing.publish(
-                    session, row.id, run=run, orgs=None, by=by, now=now, today=today, keys=platform.keys
-                )
+                context = platform.context("mentor", state, session, now)
+                await publishing.publish(context, row.id, run=run, orgs=None, by=by)
         except ProblemError as trouble:
             yield Done(row.id, row.name, None, trouble)
         else:

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from openpyxl import Workbook
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.people.models import Person
 from gongyu.plugin import Text
+from gongyu.printing.workbook import Table, render
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.models import AnyRow, Offer, Preference
 from gongyu_mentor.rounds import of_students
 from gongyu_mentor.sheet import Cell, Sheet, sheets_of
-from gongyu_mentor.workbook import book_bytes, write_sheet
+from gongyu_mentor.workbook import columns
 
 __all__ = ["CHOICES", "MENTORS", "Read", "assignment_sheet", "class_sheet", "read_sheet", "template"]
 
@@ -54,13 +54,11 @@ async def template(connection: AsyncConnection, row: AnyRow, *, class_id: UUID, 
     )
     mentors = list(await connection.execute(offers))
     number_of = {one.mentor_id: number for number, one in enumerate(mentors, 1)}
-    book = Workbook(write_only=True)
-    columns = [f"{CHOICE} {n + 1}" for n in range(row.list_length)]
+    choices = [f"{CHOICE} {n + 1}" for n in range(row.list_length)]
     lines = []
     for one in students:
         filed = [number_of[mentor] for mentor in one.choices or () if mentor in number_of]
         lines.append([one.number, one.name, str(one.person_id), *filed])
-    write_sheet(book, CHOICES, [NUMBER, NAME, ID, *columns], lines)
     pages = [
         [
             number,
@@ -73,8 +71,9 @@ async def template(connection: AsyncConnection, row: AnyRow, *, class_id: UUID, 
         ]
         for number, one in enumerate(mentors, 1)
     ]
-    write_sheet(book, MENTORS, _MENTOR_HEAD, pages)
-    return book_bytes(book)
+    return render(
+        Table(CHOICES, columns(NUMBER, NAME, ID, *choices), lines), Table(MENTORS, columns(*_MENTOR_HEAD), pages)
+    )
 
 
 async def _of_class(
@@ -234,13 +233,9 @@ def _at(line: int, column: int) -> str:
 
 def class_sheet(rows: Sequence[Sequence[object]]) -> bytes:
     """Classes and their party-member teachers as a workbook."""
-    book = Workbook(write_only=True)
-    write_sheet(book, "班级导师 classes", ["班级 class", "党员教师 teacher", "说明 reason"], rows)
-    return book_bytes(book)
+    return render(Table("班级导师 classes", columns("班级 class", "党员教师 teacher", "说明 reason"), rows))
 
 
 def assignment_sheet(rows: Sequence[Sequence[object]]) -> bytes:
     """The school's list as a workbook: class, student, mentor."""
-    book = Workbook(write_only=True)
-    write_sheet(book, "结对 assignment", ["班级 class", "学生 student", "导师 mentor"], rows)
-    return book_bytes(book)
+    return render(Table("结对 assignment", columns("班级 class", "学生 student", "导师 mentor"), rows))

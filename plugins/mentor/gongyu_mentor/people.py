@@ -7,13 +7,30 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from gongyu.access.principal import Membership as Held
 from gongyu.access.principal import Principal
 from gongyu.access.relations import guardian_of, holds
-from gongyu.people.models import ClassGroup, Enrolment, Membership, Person
+from gongyu.database.reading import within_orgs
+from gongyu.people.models import ClassGroup, Enrolment, Membership, Org, Person
+from gongyu.people.rights.periods import today_in
+from gongyu.plugin import Context, Text
+from gongyu.web import ProblemError
 
-__all__ = ["STAFF", "homeroom", "orgs_of", "staff_at", "students_at"]
+__all__ = [
+    "STAFF",
+    "as_principal",
+    "bound",
+    "homeroom",
+    "orgs_of",
+    "require_school",
+    "require_staff",
+    "school_of",
+    "schools_as",
+    "staff_at",
+    "students_at",
+]
 
 #: Who may mentor: grown-ups who work at the school (OneRoster 1.2 role names).
 STAFF = ("teacher", "counselor", "principal", "siteAdministrator", "aide")
@@ -77,6 +94,74 @@ def staff_at(school: UUID, *, today: date, roles: Sequence[str] = STAFF) -> sa.S
             holds(Membership, today),
             sa.or_(Person.ended_on.is_(None), Person.ended_on >= today),
         )
+    )
+
+
+def bound(**orgs: frozenset[UUID] | None) -> dict[str, list[UUID] | None]:
+    """Values for filters such as `within_orgs`; None is everywhere."""
+    return {name: None if some is None else list(some) for name, some in orgs.items()}
+
+
+async def require_school(source: AsyncConnection | AsyncSession, school: UUID, *, orgs: frozenset[UUID] | None) -> None:
+    """A school of one's own, or nothing is there."""
+    found = sa.select(Org.id).where(Org.id == school, within_orgs(Org.id))
+    if (await source.execute(found, bound(orgs=orgs))).first() is None:
+        raise ProblemError("not-found")
+
+
+async def require_staff(context: Context, *, school: UUID, whom: Sequence[UUID], pointer: str) -> None:
+    """Only those who work at a school look after its children, are trained there, lead there.
+
+    Args:
+        context: The district.
+        school: Where.
+        whom: Who is named.
+        pointer: Where in what was sent; `{at}` is the place in a list.
+
+    Raises:
+        ProblemError: `invalid`, naming each who does not.
+    """
+    staff = set(await context.session.scalars(staff_at(school, today=today_in(context.district, context.now))))
+    text = Text(zh="不是本校的教职工", en="nobody who works at this school")
+    if errors := [(pointer.format(at=at), text) for at, one in enumerate(whom) if one not in staff]:
+        raise ProblemError("invalid", errors=errors)
+
+
+async def school_of(context: Context, student: UUID) -> UUID | None:
+    """Where a pupil is at school today."""
+    today = today_in(context.district, context.now)
+    found = (
+        sa.select(Membership.org_id)
+        .where(Membership.person_id == student, Membership.role == "student", holds(Membership, today))
+        .order_by(Membership.is_primary.desc(), Membership.begins_on.desc(), Membership.org_id)
+        .limit(1)
+    )
+    return (await context.session.execute(found)).scalar_one_or_none()
+
+
+def schools_as(principal: Principal, *roles: str) -> frozenset[UUID]:
+    """The schools somebody holds one of these roles at; a role of the whole district is none of a school."""
+    held = (one.orgs for one in principal.memberships if one.role in roles and not one.everywhere)
+    return frozenset().union(*held)
+
+
+async def as_principal(context: Context, person: UUID) -> Principal:
+    """Somebody who does not ask themselves, as the gate would see them: today's roles, each at its own school."""
+    today = today_in(context.district, context.now)
+    held = (
+        sa.select(Membership.role, Membership.org_id, Org.parent_id.is_(None).label("everywhere"))
+        .join(Org, Org.id == Membership.org_id)
+        .where(Membership.person_id == person, holds(Membership, today))
+    )
+    return Principal(
+        person=person,
+        name="",
+        memberships=tuple(
+            Held(role=row.role, org=row.org_id, orgs=frozenset({row.org_id}), everywhere=row.everywhere)
+            for row in await context.session.execute(held)
+        ),
+        scopes=None,
+        via="",
     )
 
 

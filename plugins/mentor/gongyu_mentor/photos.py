@@ -12,7 +12,7 @@ from gongyu.database.reading import within_orgs
 from gongyu.people.models import Membership
 from gongyu.web import ProblemError
 from gongyu_mentor.models import AnyRow, Photo
-from gongyu_mentor.people import STAFF
+from gongyu_mentor.people import STAFF, bound
 from gongyu_mentor.picture import checked
 
 __all__ = ["digest_of", "read", "remove", "show"]
@@ -46,7 +46,7 @@ def _visible(person: UUID) -> sa.ColumnElement[bool]:
 async def digest_of(connection: AsyncConnection, *, person: UUID, orgs: frozenset[UUID] | None) -> str:
     """What has to be asked for a browser that has it already: the picture itself is not read."""
     found = sa.select(Photo.digest).where(_visible(person))
-    digest = (await connection.execute(found, _bound(orgs))).scalar_one_or_none()
+    digest = (await connection.execute(found, bound(orgs=orgs))).scalar_one_or_none()
     if digest is None:
         raise ProblemError("not-found")
     return digest
@@ -54,11 +54,7 @@ async def digest_of(connection: AsyncConnection, *, person: UUID, orgs: frozense
 
 async def read(connection: AsyncConnection, *, person: UUID, orgs: frozenset[UUID] | None) -> AnyRow:
     found = sa.select(Photo.media_type, Photo.content, Photo.digest).where(_visible(person))
-    row = (await connection.execute(found, _bound(orgs))).first()
+    row = (await connection.execute(found, bound(orgs=orgs))).first()
     if row is None:
         raise ProblemError("not-found")
     return row
-
-
-def _bound(orgs: frozenset[UUID] | None) -> dict[str, list[UUID] | None]:
-    return {"orgs": None if orgs is None else list(orgs)}

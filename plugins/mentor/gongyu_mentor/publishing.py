@@ -1,7 +1,7 @@
 """A run becomes the assignment: everything in one transaction, proved once more on what stands in the database now."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,33 +9,25 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
-from gongyu.access.keys import KeyRing
 from gongyu.database.model import new_id
 from gongyu.events.outbox import publish_all
-from gongyu.plugin import Event
+from gongyu.plugin import Context, Event
 from gongyu_mentor import class_rounds
 from gongyu_mentor.events import MentorAssigned, MentorEnded
 from gongyu_mentor.matching import NOBODY, Result, solve
 from gongyu_mentor.models import AnyRow, Assignment, Load, Round
 from gongyu_mentor.outcome import opened
 from gongyu_mentor.rounds import managed, open_seed, refuse
-from gongyu_mentor.runs import read_run
-from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
+from gongyu_mentor.runs import frozen_now, read_run
+from gongyu_mentor.snapshot import Frozen, fingerprint
+from gongyu_mentor.training.gates import require_checked
 from gongyu_mentor.verification import require_sound
 
 __all__ = ["publish", "put_in_force"]
 
 
 async def publish(
-    session: AsyncSession,
-    round_id: UUID,
-    *,
-    run: UUID,
-    orgs: frozenset[UUID] | None,
-    by: UUID | None,
-    now: datetime,
-    today: date,
-    keys: KeyRing,
+    context: Context, round_id: UUID, *, run: UUID, orgs: frozenset[UUID] | None, by: UUID | None
 ) -> AnyRow:
     """Publish a run, reveal the seed, open the appeals.
 
@@ -43,17 +35,18 @@ async def publish(
     at, and it is proved on the database as it is at this moment. Whoever comes second finds the round published.
 
     Raises:
-        ProblemError: `conflict`: published already, inputs changed since the run, somebody without a mentor.
+        ProblemError: `conflict`: published already, inputs changed since the run, somebody without a mentor, a mentor
+            without the check that the school asks for.
         BrokenAssignmentError: The result fails its proof; nothing is published.
     """
+    session, now = context.session, context.now
     row = await managed(session, round_id, orgs=orgs, lock=True)
     kept = await read_run(session, round_id=round_id, run=run)
     if row.state == "published":
         raise refuse("这一轮已经公布", "this round is published already")
     if row.state != "closed" or kept.kind != "trial":
         raise refuse("先要试算，才能公布", "a trial run comes first")
-    seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, keys=keys, today=today)
+    frozen = await frozen_now(context, row)
     if fingerprint(frozen, salt=row.salt) != kept.snapshot_hash:
         raise refuse(
             "试算之后名额、学生或指定结对有变化，请重新试算再公布",
@@ -64,6 +57,9 @@ async def publish(
     if not result.covers_everybody:
         left = result.final.count(NOBODY)
         raise refuse(f"还有 {left} 名学生没有导师，不能公布", f"{left} students have no mentor; it cannot be published")
+    # Everybody of the new year, those who go on with a pupil too: the law asks for the check every year.
+    assigned = {frozen.mentors[mentor] for mentor in result.final}
+    await require_checked(context, school=row.school_id, mentors=assigned)
     # Its explanations follow from the same snapshot, whose hash has just been compared.
     if [frozen.mentors[mentor] for mentor in result.final] != opened(kept.outcome).mentors_of():
         raise RuntimeError(f"run {run} cannot be repeated; nothing is published")
@@ -73,13 +69,13 @@ async def publish(
         "published_by": by,
         "published_at": now,
         "appeals_until": now + timedelta(days=row.appeal_days),
-        "seed": seed,
+        "seed": open_seed(row, district=context.district, keys=context.seals.keys),
         "seed_sealed": None,
         "version": Round.version + 1,
     }
     await session.execute(sa.update(Round).where(Round.id == round_id).values(publication))
     begin = put_in_force if row.kind == "students" else class_rounds.put_in_force
-    began, ended, went_on = await begin(session, frozen, result, school=row.school_id, run=run, now=now)
+    began, ended, went_on = await begin(context, frozen, result, school=row.school_id, run=run)
     details = {"run": str(run), "began": began, "ended": ended, "went_on": went_on}
     await audit.record(
         session,
@@ -92,7 +88,7 @@ async def publish(
 
 
 async def put_in_force(
-    session: AsyncSession, frozen: Frozen, result: Result, *, school: UUID, run: UUID, now: datetime
+    context: Context, frozen: Frozen, result: Result, *, school: UUID, run: UUID
 ) -> tuple[int, int, int]:
     """End the pairs that end, begin those that begin, leave alone those that go on; tell of each. Three statements,
     however many students: the triggers that count the places run once for each.
@@ -100,6 +96,7 @@ async def put_in_force(
     Returns:
         How many began, ended, went on.
     """
+    session, now = context.session, context.now
     changed = [
         (student, frozen.mentors[mentor])
         for student, mentor, present in zip(frozen.students, result.final, frozen.present, strict=True)

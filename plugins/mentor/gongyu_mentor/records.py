@@ -1,5 +1,6 @@
-"""What is held about one person here, for their copy; and what goes when they ask to be forgotten."""
+"""What rounds and pairs hold about one person, for their copy; and what goes when they ask to be forgotten."""
 
+from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -7,11 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from gongyu.people.models import Person
-from gongyu.people.rights.contract import Erased, PersonPart
+from gongyu.people.rights.contract import Erased, PersonPart, RetentionCategory
+from gongyu.people.rights.periods import last_days, midnight_of
 from gongyu.plugin import Context, Text
-from gongyu_mentor.care import personal as care
-from gongyu_mentor.letters import records as letters
-from gongyu_mentor.log import records as log
 from gongyu_mentor.models import (
     Appeal,
     Assignment,
@@ -26,12 +25,8 @@ from gongyu_mentor.models import (
     Run,
 )
 from gongyu_mentor.outcome import opened
-from gongyu_mentor.reports import records as reports
-from gongyu_mentor.talks import personal as talks
-from gongyu_mentor.training import personal as training
-from gongyu_mentor.wellbeing import records as wellbeing
 
-__all__ = ["erased", "held"]
+__all__ = ["RETENTION", "erased", "held"]
 
 _LABELS: Final = {
     "round": Text(zh="轮次", en="round"),
@@ -79,6 +74,27 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
         kept = pair.pop("outcome")
         told = opened(kept).why(person) if kept else None
         pair["why"] = told[1].code if told else None
+    anew = [
+        {"choices": [names.get(one, "") for one in row.choices], "filed_at": row.filed_at}
+        for row in await context.session.execute(
+            sa.select(Refiled.choices, Refiled.filed_at).where(Refiled.student_id == person).order_by(Refiled.filed_at)
+        )
+    ]
+    appeals = [
+        {
+            "reason": context.seals.open(row.reasons, Appeal.reasons, row.id),
+            "filed_at": row.filed_at,
+            "answer": context.seals.open(row.answer, Appeal.answer, row.id) if row.answer else None,
+        }
+        for row in await context.session.execute(
+            sa.select(Appeal.id, Appeal.reasons, Appeal.filed_at, Appeal.answer)
+            .where(Appeal.student_id == person)
+            .order_by(Appeal.id)
+        )
+    ]
+    photo = await _rows(
+        context, sa.select(Photo.media_type, Photo.digest, Photo.changed_at).where(Photo.person_id == person)
+    )
     decided = await _rows(
         context,
         sa.select(Round.title.label("round"), mentor.name.label("mentor"), Pin.reason)
@@ -107,17 +123,13 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
         .order_by(Assignment.begins_at),
     )
     return [
-        *await talks.held(context, person),
-        *await care.held(context, person),
-        *await training.held(context, person),
-        *await log.held(context, person),
-        *await wellbeing.held(context, person),
-        *await letters.held(context, person),
-        *await reports.held(context, person),
         _part("choices", Text(zh="导师志愿", en="Mentors ranked"), choices),
+        _part("choices_anew", Text(zh="重新填报的志愿", en="Mentors ranked anew"), anew),
+        _part("appeals", Text(zh="结对申诉", en="Appeals"), appeals),
         _part("pairs", Text(zh="我的导师", en="My mentors"), pairs),
         _part("decided", Text(zh="指定结对", en="Pairs by decision"), decided),
         _part("pages", Text(zh="我作为导师的介绍", en="My pages as a mentor"), pages),
+        _part("photo", Text(zh="我作为导师的照片", en="My photo as a mentor"), photo),
         _part("mentored", Text(zh="我作为导师的结对时间", en="When I mentored"), mentored),
     ]
 
@@ -188,13 +200,6 @@ async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:
         "of Minors, art. 62; Personal Information Protection Law, art. 55)",
     )
     return [
-        *await talks.erased(context, person, here=here),
-        *await care.erased(context, person, here=here),
-        *await training.erased(context, person, here=here),
-        *await log.erased(context, person, here=here),
-        *await wellbeing.erased(context, person, here=here),
-        *await letters.erased(context, person),
-        *await reports.erased(context, person),
         Erased(what=Text(zh="导师志愿", en="mentors ranked"), rows=len(choices.all())),
         Erased(what=Text(zh="结对申诉", en="appeals"), rows=len(appeals.all())),
         Erased(what=Text(zh="重新填报的志愿", en="mentors ranked anew"), rows=len(anew.all())),
@@ -204,3 +209,32 @@ async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:
         Erased(what=Text(zh="导师介绍", en="a mentor's pages"), rows=len(pages.all())),
         Erased(what=Text(zh="结对记录", en="pairs"), rows=(await session.execute(pairs)).scalar_one(), kept=stay),
     ]
+
+
+async def _expire(context: Context, before: date) -> int:
+    """Wishes and words of rounds that were published before the day, and photos of those who left before it. The pairs
+    stay by number; see `erased`.
+    """
+    over = sa.select(Round.id).where(Round.published_at < midnight_of(context.district, before))
+    last = last_days()
+    left = sa.select(last.c.person_id).where(last.c.last_day < before)
+    count = 0
+    for gone in (
+        *(sa.delete(table).where(table.round_id.in_(over)) for table in (Preference, Favour, Refiling, Appeal)),
+        sa.delete(Photo).where(Photo.person_id.in_(left)),
+    ):
+        ended = gone.returning(sa.literal(1)).execution_options(synchronize_session=False)
+        count += len((await context.session.execute(ended)).all())
+    return count
+
+
+RETENTION: Final = (
+    RetentionCategory(
+        name="mentor.choices",
+        title=Text(zh="导师双选中的志愿、申诉与照片", en="Choices, appeals and photos of rounds"),
+        purpose=Text(zh="公平地结对，并能说明原因", en="to make pairs fairly, and to be able to say why"),
+        basis=Text(zh="个人信息保护法第十九条", en="PIPL art. 19"),
+        keep=timedelta(days=3 * 366),
+        expire=_expire,
+    ),
+)

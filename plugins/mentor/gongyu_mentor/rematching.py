@@ -1,7 +1,7 @@
 """Mid-year: a mentor leaves, students arrive. Whoever has a mentor who stays keeps that mentor."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
-from gongyu.access.keys import KeyRing
-from gongyu.plugin import Text
+from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 from gongyu_mentor.explanations import tell
 from gongyu_mentor.matching import NOBODY, solve
@@ -21,10 +20,11 @@ from gongyu_mentor.preferences import wrong_choices
 from gongyu_mentor.publishing import put_in_force
 from gongyu_mentor.refiling import lists_for
 from gongyu_mentor.rematch import rematch as frozen_pairs
-from gongyu_mentor.rounds import managed, of_students, open_seed, refuse
-from gongyu_mentor.runs import decided, keep_run
+from gongyu_mentor.rounds import managed, of_students, refuse
+from gongyu_mentor.runs import decided, frozen_now, keep_run
 from gongyu_mentor.schemas import RematchIn, RunOut
-from gongyu_mentor.snapshot import Frozen, freeze
+from gongyu_mentor.snapshot import Frozen
+from gongyu_mentor.training.gates import require_checked
 from gongyu_mentor.verification import require_sound
 
 __all__ = ["Exceptional", "rematch"]
@@ -46,26 +46,27 @@ _NONE: Final = Exceptional()
 
 
 async def rematch(
-    session: AsyncSession,
+    context: Context,
     round_id: UUID,
     *,
     asked: RematchIn,
     exceptional: Exceptional = _NONE,
     orgs: frozenset[UUID] | None,
     by: UUID | None,
-    now: datetime,
-    today: date,
-    keys: KeyRing,
 ) -> RunOut:
     """Place the displaced, the newcomers and the unassigned over the free seats; in force at once.
 
     The lottery is the round's own: a new one in mid-year would move a quarter of the school.
+
+    Raises:
+        ProblemError: `conflict`: not published, seats are short, a mentor who would get somebody has no valid check;
+            `invalid`, naming every wrong name.
     """
+    session, now = context.session, context.now
     row = await managed(session, round_id, orgs=orgs, lock=True)
     if row.state != "published":
         raise refuse("先要公布结果，才能调整", "the round must be published first")
     of_students(row)
-    seed = open_seed(row, district=session.info["district"], keys=keys)
     # A group with a successor stays together: September's list, over mentors who are full by now, would scatter it.
     inheriting = [Assignment.mentor_id.in_(asked.successors), Assignment.ends_at.is_(None)]
     together = await session.scalars(sa.select(Assignment.student_id).where(*inheriting))
@@ -75,7 +76,7 @@ async def rematch(
         **anew,
         **asked.choices,
     }
-    frozen = await freeze(session, row, seed=seed, keys=keys, today=today, refiled=refiled, continuing=False)
+    frozen = await frozen_now(context, row, refiled=refiled, continuing=False)
     _check(asked, exceptional, frozen, most=row.list_length)
     at = {name: number for number, name in enumerate(frozen.mentors)}
     student_at = {name: number for number, name in enumerate(frozen.students)}
@@ -114,6 +115,8 @@ async def rematch(
     )
     if asked.preview:
         return made
+    getting = {frozen.mentors[new] for old, new in zip(frozen.present, result.final, strict=True) if new != old}
+    await require_checked(context, school=row.school_id, mentors=getting)
     await session.execute(
         sa.update(Round).where(Round.id == round_id).values(runs=Round.runs + 1, version=Round.version + 1)
     )
@@ -122,7 +125,7 @@ async def rematch(
         await session.execute(left_round.values(left_at=now))
     if exceptional.pins:
         await _sign(session, round_id, exceptional, by=by, now=now)
-    began, ended, went_on = await put_in_force(session, standing, result, school=row.school_id, run=made.id, now=now)
+    began, ended, went_on = await put_in_force(context, standing, result, school=row.school_id, run=made.id)
     details: dict[str, Any] = {"run": str(made.id), "began": began, "ended": ended, "went_on": went_on}
     await audit.record(
         session,

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.access import audit
@@ -31,7 +31,6 @@ __all__ = [
     "announce",
     "change",
     "create",
-    "district_day",
     "managed",
     "of_students",
     "open_seed",
@@ -45,10 +44,6 @@ __all__ = [
 #: What the sealed seed is, for the seal.
 SEED: Final = b"mentor.round.seed:"
 _COLUMNS: Final = list(Round.__table__.columns)
-
-
-def district_day(district: District, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(district.timezone)).date()
 
 
 class _Row:
@@ -104,15 +99,31 @@ APPEALED: Final = (
 _SHOWN = sa.select(*[column for column in _COLUMNS if column.name not in {"salt", "seed_sealed", "seed"}], APPEALED)
 #: A `Prepared` query knows its parameters by name, so a fixed value is written into it.
 _ANNOUNCED = Round.state != sa.literal_column("'draft'")
+#: Of which schools somebody may see rounds of classes: who is in the party is for those who work there.
+_STAFF_OF: Final = sa.bindparam("staff", type_=ARRAY(sa.Uuid()))
+_FOR_ME: Final = sa.and_(
+    within_orgs(Round.school_id),
+    _ANNOUNCED,
+    sa.or_(Round.kind == sa.literal_column("'students'"), _STAFF_OF.is_(None), Round.school_id == sa.any_(_STAFF_OF)),
+)
 #: Rounds of some schools; a draft is nobody's business but those who prepare it.
-ROUNDS = Paged(_SHOWN.where(within_orgs(Round.school_id), _ANNOUNCED), key=[Round.id], row=_Row)
+ROUNDS = Paged(_SHOWN.where(_FOR_ME), key=[Round.id], row=_Row)
 DRAFTS = Paged(_SHOWN.where(within_orgs(Round.school_id)), key=[Round.id], row=_Row)
 
 
-async def read(connection: AsyncConnection, round_id: UUID, *, orgs: frozenset[UUID] | None) -> AnyRow:
-    """A round that is no draft and of one of these schools; not there and not yours look the same."""
-    found = _SHOWN.where(Round.id == round_id, within_orgs(Round.school_id), Round.state != "draft")
-    row = (await connection.execute(found, {"orgs": None if orgs is None else list(orgs)})).first()
+async def read(
+    connection: AsyncConnection, round_id: UUID, *, orgs: frozenset[UUID] | None, staff: frozenset[UUID] | None
+) -> AnyRow:
+    """A round that is no draft and of one of these schools; not there and not yours look the same.
+
+    Args:
+        connection: The district's.
+        round_id: Which.
+        orgs: The schools one belongs to; None is all.
+        staff: Of these, those whose rounds of classes one sees too.
+    """
+    found = _SHOWN.where(Round.id == round_id, _FOR_ME)
+    row = (await connection.execute(found, people.bound(orgs=orgs, staff=staff))).first()
     if row is None:
         raise ProblemError("not-found")
     return row
@@ -125,7 +136,7 @@ async def managed(
     found = sa.select(*_COLUMNS, APPEALED).where(Round.id == round_id, within_orgs(Round.school_id))
     if lock:
         found = found.with_for_update(key_share=True, of=Round)
-    row = (await session.execute(found, {"orgs": None if orgs is None else list(orgs)})).first()
+    row = (await session.execute(found, people.bound(orgs=orgs))).first()
     if row is None:
         raise ProblemError("not-found")
     return row

@@ -2,9 +2,10 @@
 
 import gc
 from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 from uuid import UUID
 
 import click
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 from gongyu.cli.frame import WRONG_INPUT, fail, run, say, table
 from gongyu.events.outbox import work
 from gongyu.people.models import Org
+from gongyu.people.rights.periods import today_in
 from gongyu.platform import Platform
-from gongyu.plugin import Text
+from gongyu.plugin import Context, Text
 from gongyu.text import language_of_environment
 from gongyu.web import ProblemError
 from gongyu_mentor import paper, preferences, publishing, rounds, runs
@@ -32,10 +34,15 @@ def _refused(error: ProblemError) -> NoReturn:
     fail(error.detail or Text(zh="没有改变任何内容", en=f"{error.kind}; nothing was changed"), WRONG_INPUT)
 
 
-def _engine(platform: Platform, district: str) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    today = rounds.district_day(platform.state(district).district, now)
-    return {"orgs": None, "by": None, "now": now, "today": today, "keys": platform.keys}
+@asynccontextmanager
+async def _work(platform: Platform, district: str) -> AsyncGenerator[Context]:
+    """One unit of work, in whose name nobody signs."""
+    state = platform.state(district)
+    try:
+        async with work(platform, state) as session:
+            yield platform.context("mentor", state, session)
+    except ProblemError as error:
+        _refused(error)
 
 
 @click.command("rounds", help="列出轮次 · list the rounds of a district")
@@ -63,11 +70,8 @@ def list_rounds(district: str) -> None:
 @click.argument("round_id", metavar="ROUND", type=click.UUID)
 def try_out(district: str, round_id: UUID) -> None:
     async def whole(platform: Platform) -> None:
-        try:
-            async with work(platform, platform.state(district)) as session:
-                made = await runs.try_out(session, round_id, **_engine(platform, district))
-        except ProblemError as error:
-            _refused(error)
+        async with _work(platform, district) as context:
+            made = await runs.try_out(context, round_id, orgs=None, by=None)
         figures = made.figures
         lines = [
             (Text(zh="试算", en="run"), made.id),
@@ -88,11 +92,8 @@ def try_out(district: str, round_id: UUID) -> None:
 @click.argument("run_id", metavar="RUN", type=click.UUID)
 def publish(district: str, round_id: UUID, run_id: UUID) -> None:
     async def whole(platform: Platform) -> None:
-        try:
-            async with work(platform, platform.state(district)) as session:
-                row = await publishing.publish(session, round_id, run=run_id, **_engine(platform, district))
-        except ProblemError as error:
-            _refused(error)
+        async with _work(platform, district) as context:
+            row = await publishing.publish(context, round_id, run=run_id, orgs=None, by=None)
         said = Text(zh="已公布；抽签种子 {seed}", en="published; the lottery's seed is {seed}")
         say(said.format(seed=row.seed))
 
@@ -106,13 +107,11 @@ def publish(district: str, round_id: UUID, run_id: UUID) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def paper_out(district: str, round_id: UUID, class_id: UUID, file: Path) -> None:
     async def whole(platform: Platform) -> bytes:
-        today = _engine(platform, district)["today"]
-        try:
-            async with platform.database.read(platform.state(district).district) as connection:
-                row = await rounds.managed(connection, round_id, orgs=None)
-                return await paper.template(connection, row, class_id=class_id, today=today)
-        except ProblemError as error:
-            _refused(error)
+        async with _work(platform, district) as context:
+            connection = await context.session.connection()
+            row = await rounds.managed(connection, round_id, orgs=None)
+            today = today_in(context.district, context.now)
+            return await paper.template(connection, row, class_id=class_id, today=today)
 
     book = run(whole)
     file.write_bytes(book)
@@ -126,16 +125,11 @@ def paper_in(district: str, round_id: UUID, file: Path) -> None:
     content = file.read_bytes()
 
     async def whole(platform: Platform) -> None:
-        engine = _engine(platform, district)
-        try:
-            async with work(platform, platform.state(district)) as session:
-                row = await rounds.managed(session, round_id, orgs=None, lock=True)
-                read = await paper.read_sheet(session, row, content=content, today=engine["today"])
-                taken = await preferences.file_paper(
-                    session, round_id=round_id, lists=read.lists, by=None, now=engine["now"]
-                )
-        except ProblemError as error:
-            _refused(error)
+        async with _work(platform, district) as context:
+            session, now = context.session, context.now
+            row = await rounds.managed(session, round_id, orgs=None, lock=True)
+            read = await paper.read_sheet(session, row, content=content, today=today_in(context.district, now))
+            taken = await preferences.file_paper(session, round_id=round_id, lists=read.lists, by=None, now=now)
         for place, text in read.own:
             click.echo(f"{place}: {text.pick(language_of_environment())}", err=True)
         say(Text(zh="录入 {n} 名学生的志愿", en="the lists of {n} pupils were taken").format(n=taken))
@@ -166,6 +160,8 @@ def _sweep(district: str, one_by_one: Callable[..., AsyncGenerator[Done]]) -> No
             if done.trouble is not None:
                 text = done.trouble.detail or Text(zh="没有改变", en=done.trouble.kind)
                 click.echo(f"{done.school}: {text.pick(language)}", err=True)
+                for _, place in done.trouble.errors:
+                    click.echo(f"  {place.pick(language)}", err=True)
             elif done.run is None:
                 say(Text(zh="{school}：已公布", en="{school}: published").format(school=done.school))
             else:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.access import audit
-from gongyu.access.keys import KeyRing
 from gongyu.database.model import new_id
-from gongyu.plugin import Text
+from gongyu.people.rights.periods import today_in
+from gongyu.plugin import Context, Text
 from gongyu.text import Language
 from gongyu.web import ProblemError
 from gongyu_mentor.explanations import Explanation, Told, reason, refusal_reason, tell
@@ -26,20 +26,23 @@ from gongyu_mentor.snapshot import Frozen, fingerprint, freeze
 from gongyu_mentor.verification import require_sound
 from gongyu_mentor.whatif import Edit, edited
 
-__all__ = ["decided", "figures_out", "keep_run", "list_runs", "read_run", "run_out", "try_out", "what_if", "why_out"]
+__all__ = [
+    "decided",
+    "figures_out",
+    "frozen_now",
+    "keep_run",
+    "list_runs",
+    "read_run",
+    "run_out",
+    "try_out",
+    "what_if",
+    "why_out",
+]
 
 
-async def try_out(
-    session: AsyncSession,
-    round_id: UUID,
-    *,
-    orgs: frozenset[UUID] | None,
-    by: UUID | None,
-    now: datetime,
-    today: date,
-    keys: KeyRing,
-) -> RunOut:
+async def try_out(context: Context, round_id: UUID, *, orgs: frozenset[UUID] | None, by: UUID | None) -> RunOut:
     """Run the engine once. The first run closes the choosing for good and waits for every list still on its way in."""
+    session, now = context.session, context.now
     await managed(session, round_id, orgs=orgs)
     # Lists are taken by the database's clock: a process whose clock is ahead does not close before it.
     over = sa.func.least(sa.literal(now, sa.DateTime(timezone=True)), sa.func.statement_timestamp())
@@ -55,8 +58,7 @@ async def try_out(
     row = (await session.execute(close)).first()
     if row is None:
         raise await _not_closed(session, round_id, now)
-    seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, keys=keys, today=today)
+    frozen = await frozen_now(context, row)
     result = solve(frozen.snapshot)
     require_sound(frozen.snapshot, result)
     told = tell(frozen.snapshot, result, pinned=decided(frozen))
@@ -71,6 +73,19 @@ async def try_out(
         details=details,
     )
     return made
+
+
+async def frozen_now(
+    context: Context,
+    row: AnyRow,
+    *,
+    refiled: Mapping[UUID, Sequence[UUID]] | None = None,
+    continuing: bool = True,
+) -> Frozen:
+    """The round's market as it is in this unit of work, with the lottery that was announced."""
+    keys, today = context.seals.keys, today_in(context.district, context.now)
+    seed = open_seed(row, district=context.district, keys=keys)
+    return await freeze(context.session, row, seed=seed, keys=keys, today=today, refiled=refiled, continuing=continuing)
 
 
 async def _not_closed(session: AsyncSession, round_id: UUID, now: datetime) -> ProblemError:
@@ -199,21 +214,13 @@ def why_out(told: Explanation, mentors: Sequence[UUID], language: Language) -> W
 
 
 async def what_if(
-    session: AsyncSession,
-    round_id: UUID,
-    *,
-    orgs: frozenset[UUID] | None,
-    edits: Sequence[WhatIfEdit],
-    now: datetime,
-    today: date,
-    keys: KeyRing,
+    context: Context, round_id: UUID, *, orgs: frozenset[UUID] | None, edits: Sequence[WhatIfEdit]
 ) -> WhatIfOut:
     """Other numbers, the same lists and lottery. Reads only; the caller's transaction has nothing to commit."""
-    row = await managed(session, round_id, orgs=orgs)
-    if stage(row, now) not in {"closed", "trial"}:
+    row = await managed(context.session, round_id, orgs=orgs)
+    if stage(row, context.now) not in {"closed", "trial"}:
         raise refuse("填报截止之后、公布之前才能推演", "it can be tried between the deadline and the publication")
-    seed = open_seed(row, district=session.info["district"], keys=keys)
-    frozen = await freeze(session, row, seed=seed, keys=keys, today=today)
+    frozen = await frozen_now(context, row)
     at = {name: number for number, name in enumerate(frozen.mentors)}
     unknown = [
         (f"/edits/{number}/mentor", Text(zh="本轮没有这位导师", en="no mentor of this round"))

@@ -12,9 +12,9 @@ __all__ = ["HelpLine", "MentorSettings"]
 class HelpLine(Struct, frozen=True, forbid_unknown_fields=True):
     """Where somebody in need finds help at any hour."""
 
-    zh: Annotated[str, Meta(min_length=1, max_length=60)]
-    en: Annotated[str, Meta(min_length=1, max_length=60)]
-    phone: Annotated[str, Meta(pattern=r"^[0-9+ -]{3,20}$")]
+    zh: Annotated[str, Meta(min_length=1, max_length=60, title="中文名称 · Name in Chinese")]
+    en: Annotated[str, Meta(min_length=1, max_length=60, title="英文名称 · Name in English")]
+    phone: Annotated[str, Meta(pattern=r"^[0-9+ -]{3,20}$", title="电话 · Phone number")]
 
 
 #: 12355: youth service of the Communist Youth League; 12356: national psychological aid (国卫, 2025); 110: police.
@@ -23,14 +23,26 @@ _HELP_LINES = (
     HelpLine("全国统一心理援助热线", "National psychological aid line", "12356"),
     HelpLine("报警", "Police", "110"),
 )
-#: After the situations of 九部门《…强制报告制度的意见（试行）》 (2020) art. 4 and 未成年人保护法 39, 40.
-_HARM = (
-    "性侵 猥亵 强奸 强暴 性骚扰 摸我 脱我 裸照 偷拍 下体 隐私部位 怀孕 流产 打胎 "
-    "打我 打了我 殴打 毒打 家暴 虐待 体罚 欺凌 霸凌 欺负我 勒索 敲诈 威胁我 绑架 "
-    "自杀 自残 割腕 跳楼 不想活 想死 去死 活不下去 轻生 遗书 安眠药 "
-    "遗弃 没人管我 拐卖 失踪 乞讨 不给饭吃 关起来 下药 毒品"
+#: After the situations of 九部门《…强制报告制度的意见（试行）》 (2020) art. 4 and
+#: 未成年人保护法 39, 40, in children's words: sexual harm; violence; bullying and threats; suicide and self-harm;
+#: neglect, trafficking, poison. They are found with signs between the characters too (`letters.harm`):
+#: so an English entry is a phrase that no common word contains.
+_HARM_ZH = (
+    "性侵 猥亵 强奸 强暴 轮奸 诱奸 性骚扰 性虐待 强吻 亲我 摸我 摸下面 摸胸 脱我 脱衣服 裸照 裸聊 偷拍 偷窥 看我洗澡 "
+    "下体 隐私部位 怀孕 流产 打胎 堕胎 "
+    "打我 打了我 被打 挨打 殴打 毒打 扇我 踢我 掐我 烫我 家暴 虐待 体罚 "
+    "欺凌 霸凌 欺负 孤立我 勒索 敲诈 保护费 威胁我 恐吓 绑架 "
+    "自杀 自残 自伤 伤害自己 割腕 割手 跳楼 上吊 农药 不想活 想死 去死 活不下去 结束生命 轻生 遗书 安眠药 "
+    "遗弃 没人管我 没人要我 拐卖 失踪 离家出走 乞讨 童工 不给饭吃 不给吃 关起来 绑起来 下药 灌酒 中毒 毒品"
 )
-_HARM_WORDS = tuple(_HARM.split())
+_HARM_EN = (
+    "was raped, been raped, raped me, rape me, molest, sexual abuse, sexually, touches me, touched me, naked photo, "
+    "naked picture, pregnant, abortion, hits me, hit me, beats me, beat me up, kicks me, kicked me, hurts me, abuse, "
+    "bully, bullied, blackmail, threaten, kidnap, suicide, kill myself, kill me, hurt myself, harm myself, cut myself, "
+    "want to die, wish i was dead, wish i were dead, don't want to live, end my life, overdose, sleeping pills, "
+    "run away from home, locked me, nobody feeds me, nothing to eat, drugged me"
+)
+_HARM_WORDS = (*_HARM_ZH.split(), *_HARM_EN.split(", "))
 
 
 class MentorSettings(Struct, frozen=True, forbid_unknown_fields=True):

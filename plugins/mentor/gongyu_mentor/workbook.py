@@ -1,29 +1,32 @@
 """An instance and an answer written as Excel workbooks; the layout that `sheet` reads back."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-
+from gongyu.printing.workbook import Table, render
+from gongyu.text import Text
 from gongyu_mentor.instance import Instance
 
-__all__ = ["answer_workbook", "book_bytes", "instance_workbook", "write_sheet"]
+__all__ = ["answer_workbook", "columns", "instance_workbook"]
 
 STUDENTS, MENTORS, PRIORITIES = "学生 students", "导师 mentors", "导师意愿 priorities"
 ASSIGNMENT, FIGURES = "结对 assignment", "数据 figures"
 STUDENT, MENTOR = "学生 student", "导师 mentor"
 GROUP, CHOICE = "预留 group", "志愿 choice"
 CAPACITY, RESERVE, TIER = "名额 capacity", "预留名额 reserve", "次序 tier"
+_WHY = ["说明 reason", "英文说明 reason in English", "未得到的志愿 choices not given", "英文 the same in English"]
 YES, NO = "是 yes", "否 no"
+
+
+def columns(*names: str) -> list[Text]:
+    """Columns for a `Table` by the names under which they are read back: both languages, a space between."""
+    return [Text(zh=zh, en=en) for zh, _, en in (name.partition(" ") for name in names)]
 
 
 def instance_workbook(instance: Instance) -> bytes:
     """The instance as a workbook that `decode_workbook` reads back to the same."""
     widest = max((len(ranking) for ranking in instance.students.values()), default=0)
     group = set(instance.group)
-    book = Workbook(write_only=True)
     header = [STUDENT, GROUP, *(f"{CHOICE} {n + 1}" for n in range(widest))]
     students = (
         [
@@ -33,24 +36,24 @@ def instance_workbook(instance: Instance) -> bytes:
         ]
         for name, ranking in sorted(instance.students.items())
     )
-    write_sheet(book, STUDENTS, header, students)
     mentors = (
         [name, mentor.capacity, instance.reserves.get(name)] for name, mentor in sorted(instance.mentors.items())
     )
-    write_sheet(book, MENTORS, [MENTOR, CAPACITY, RESERVE], mentors)
     priorities = (
         [name, tier, student]
         for name, mentor in sorted(instance.mentors.items())
         for tier, entry in enumerate(mentor.priority, 1)
         for student in ([entry] if isinstance(entry, str) else entry)
     )
-    write_sheet(book, PRIORITIES, [MENTOR, TIER, STUDENT], priorities)
-    return book_bytes(book)
+    return render(
+        Table(STUDENTS, columns(*header), students),
+        Table(MENTORS, columns(MENTOR, CAPACITY, RESERVE), mentors),
+        Table(PRIORITIES, columns(MENTOR, TIER, STUDENT), priorities),
+    )
 
 
 def answer_workbook(answer: Mapping[str, Any]) -> bytes:
     """An answer for people: who has whom and why, and the figures."""
-    book = Workbook(write_only=True)
     explanations = answer.get("explanations", {})
 
     def lines() -> Iterable[list[object]]:
@@ -69,12 +72,11 @@ def answer_workbook(answer: Mapping[str, Any]) -> bytes:
                 "\n".join(f"{entry['mentor']}: {entry['text']['en']}" for entry in refused),
             ]
 
-    header = [STUDENT, MENTOR, *(["说明", "reason", "未结对的志愿", "choices not given"] if explanations else [])]
-    write_sheet(book, ASSIGNMENT, header, lines())
-    write_sheet(
-        book, FIGURES, ["数据 figure", "值 value"], _flat("", {k: v for k, v in answer.items() if k not in _OWN_SHEET})
+    header = [STUDENT, MENTOR, *(_WHY if explanations else [])]
+    figures = _flat("", {name: value for name, value in answer.items() if name not in _OWN_SHEET})
+    return render(
+        Table(ASSIGNMENT, columns(*header), lines()), Table(FIGURES, columns("数据 figure", "值 value"), figures)
     )
-    return book_bytes(book)
 
 
 _OWN_SHEET = {"assignment", "explanations"}
@@ -90,22 +92,3 @@ def _flat(prefix: str, value: object) -> Iterable[list[object]]:
             yield from _flat(f"{prefix}[{index}]", content)
     else:
         yield [prefix, value]
-
-
-def write_sheet(book: Workbook, title: str, header: list[str], rows: Iterable[Sequence[object]]) -> None:
-    sheet = book.create_sheet(title)
-    for row in ([*header], *rows):
-        cells = []
-        for value in row:
-            cell = WriteOnlyCell(sheet, value=value)  # type: ignore[arg-type]  # strings, integers and None, all of which it takes
-            if isinstance(value, str):
-                cell.data_type = "s"  # an id that begins with "=" is an id
-                cell.number_format = "@"
-            cells.append(cell)
-        sheet.append(cells)
-
-
-def book_bytes(book: Workbook) -> bytes:
-    buffer = BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()

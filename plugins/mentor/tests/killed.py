@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from gongyu.config import Config
 from gongyu.host import load_host
 from gongyu.platform import open_platform
 from gongyu_mentor.publishing import publish
-from gongyu_mentor.rounds import district_day
 
 
 async def main(slug: str, round_id: str, run: str, moment: str) -> None:
@@ -30,18 +28,10 @@ async def main(slug: str, round_id: str, run: str, moment: str) -> None:
 
     audit.record = stop_after
     async with open_platform(Config.from_environment(), host=load_host(only=["mentor"])) as platform:
-        state, now = platform.state(slug), datetime.now(UTC)
+        state = platform.state(slug)
         async with platform.database.work(state.district) as session:
-            await publish(
-                session,
-                UUID(round_id),
-                run=UUID(run),
-                orgs=None,
-                by=None,
-                now=now,
-                today=district_day(state.district, now),
-                keys=platform.keys,
-            )
+            context = platform.context("mentor", state, session)
+            await publish(context, UUID(round_id), run=UUID(run), orgs=None, by=None)
         await stop()
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import pytest
 import sqlalchemy as sa
 from openpyxl import load_workbook
 from sqlalchemy.dialects.postgresql import insert
@@ -21,7 +20,7 @@ from gongyu.events.models import EventRow
 from gongyu.people.models import AcademicSession, Guardianship, Org
 from gongyu.people.rights.periods import today_in
 from gongyu.testing.deployment import Deployment
-from gongyu_mentor.talks.calendar import calendar_of
+from gongyu_mentor.talks.calendar import Span, calendar_of
 from gongyu_mentor.talks.figures import growth_sections, indicators, remind, to_dos
 from gongyu_mentor.talks.models import Talk, TalkFile
 
@@ -260,23 +259,20 @@ async def test_rules_are_the_schools_or_the_districts_and_change_whole(site: Sit
     assert await keys() == [["weekly", "monthly"]] * 2
 
 
-@pytest.mark.parametrize(
-    ("day", "term"),
-    [
-        (date(2026, 11, 20), (date(2026, 9, 1), date(2027, 1, 31))),
-        (date(2027, 1, 31), (date(2026, 9, 1), date(2027, 1, 31))),
-        (date(2027, 2, 1), (date(2027, 2, 1), date(2027, 8, 31))),
-        (date(2027, 8, 31), (date(2027, 2, 1), date(2027, 8, 31))),
-    ],
-)
-async def test_without_terms_in_the_roster_the_usual_school_year_counts(
-    site: Site, day: date, term: tuple[date, date]
-) -> None:
+async def test_without_terms_in_the_roster_the_usual_school_year_counts(site: Site) -> None:
+    autumn, spring = Span(date(2026, 9, 1), date(2027, 1, 31)), Span(date(2027, 2, 1), date(2027, 8, 31))
+    terms = {
+        date(2026, 11, 20): autumn,
+        date(2027, 1, 31): autumn,
+        date(2027, 2, 1): spring,
+        date(2027, 8, 31): spring,
+    }
+    year = Span(date(2026, 9, 1), date(2027, 8, 31))
     async with site.platform.database.read(site.state.district) as connection:
-        found = await calendar_of(connection, day)
-    assert found.term is not None
-    assert (found.term.begins, found.term.ends) == term
-    assert (found.year.begins, found.year.ends) == (date(2026, 9, 1), date(2027, 8, 31))
+        found = {day: await calendar_of(connection, day) for day in terms}
+    assert {day: (one.term, one.year) for day, one in found.items()} == {
+        day: (term, year) for day, term in terms.items()
+    }
 
 
 async def test_in_the_holidays_only_the_year_is_owed_and_nobody_is_reminded(site: Site) -> None:

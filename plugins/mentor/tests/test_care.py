@@ -13,8 +13,7 @@ from gongyu.people.models import Enrolment, Membership
 from gongyu.people.rights.contract import RetentionCategory
 from gongyu.people.rights.periods import today_in
 from gongyu_mentor.care.models import Care, CareNote, CarePlan
-from gongyu_mentor.plugin import retention_categories, to_dos
-from gongyu_mentor.records import erased, held
+from gongyu_mentor.plugin import person_data, person_erased, retention_categories, to_dos
 from gongyu_mentor.talks.models import Promise, Talk
 
 from .conftest import SINCE, Site
@@ -191,8 +190,8 @@ async def test_a_copy_tells_each_reader_what_is_theirs_and_erasure_takes_the_chi
     state = site.platform.state(site.state.district.slug)
     async with site.platform.database.work(site.state.district) as session:
         context = site.platform.context("mentor", state, session)
-        parts = {part.name: part for part in await held(context, student)}
-        of_mentor = {part.name: part for part in await held(context, mentor)}
+        parts = {part.name: part for part in await person_data(context, student)}
+        of_mentor = {part.name: part for part in await person_data(context, mentor)}
     assert [row["note"] for row in parts["talks"].rows] == [SENTENCE, "家校一起看作业"]
     assert [row["note"] for row in parts["talks_for_guardians"].rows] == ["家校一起看作业"]
     assert [row["text"] for row in parts["promises"].rows] == [PROMISE]
@@ -213,7 +212,7 @@ async def test_a_copy_tells_each_reader_what_is_theirs_and_erasure_takes_the_chi
 
     for here, expected in ((True, [2, 1, 1, 1, 1]), (False, [0, 0, 0, 0, 0])):
         async with site.platform.database.work(site.state.district) as session:
-            lines = await erased(site.platform.context("mentor", state, session), student, here=here)
+            lines = await person_erased(site.platform.context("mentor", state, session), student, here=here)
         said = {line.what.en: (line.rows, line.kept is not None) for line in lines}
         assert (said["talks"], said["entries of the care list"]) == ((2, here), (1, here))
         assert await left() == expected

@@ -16,9 +16,11 @@ from gongyu.events.models import EventRow
 from gongyu.people.rights.copy import collect
 from gongyu_mentor.letters import boxes, clock, receipts
 from gongyu_mentor.letters.figures import indicators, to_dos
+from gongyu_mentor.letters.harm import asks_for_help
 from gongyu_mentor.letters.models import Letter, Message, ReceiptTry
 from gongyu_mentor.letters.offices import Desk, private_keys
 from gongyu_mentor.letters.sending import context_of
+from gongyu_mentor.settings import MentorSettings
 
 from .confiding import Cast, cast, dump
 from .conftest import Site
@@ -126,6 +128,23 @@ async def test_a_receipt_cannot_be_guessed(people: Cast) -> None:
     await people.owner("UPDATE mentor_receipt_try SET at = at - interval '16 minutes'")
     assert (await _by_receipt(people, receipt)).status_code == 200
     assert await people.site.rows(sa.select(ReceiptTry.id)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "speaks"),
+    [
+        ("老 师 打*我", True),
+        ("他让我拍裸 照", True),
+        ("我不想活了", True),
+        ("放学总有人要保护费", True),
+        ("He HITS me.", True),
+        ("i don't want to live", True),
+        ("食堂的汤太咸，打饭要排很久的队", False),
+        ("Grandpa scraped grapes for therapeutic juice", False),
+    ],
+)
+def test_words_of_harm_are_found_as_children_write_them(words: str, *, speaks: bool) -> None:
+    assert asks_for_help(words, listed=MentorSettings().harm_words) is speaks
 
 
 async def test_harm_words_are_shown_the_protocol_before_anything_is_sent(people: Cast) -> None:

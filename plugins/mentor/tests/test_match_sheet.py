@@ -196,8 +196,9 @@ def test_the_command_reads_and_writes_workbooks(tmp_path: Path) -> None:
     assert runner.invoke(mentor, ["match", source, "--explain", "--out", target]).exit_code == 0
     book = load_workbook(target)
     rows = [[cell.value for cell in row] for row in sheet(book, "结对 assignment").iter_rows()]
+    why = ["说明 reason", "英文说明 reason in English", "未得到的志愿 choices not given", "英文 the same in English"]
     assert rows == [
-        ["学生 student", "导师 mentor", "说明", "reason", "未结对的志愿", "choices not given"],
+        ["学生 student", "导师 mentor", *why],
         ["007", "m1", "这是你的第 1 志愿。", "This was your choice number 1.", None, None],
         rows[2],
         ["张𬭚", None, "你没有填报志愿，目前还没有导师。", "You listed nobody; you have no mentor yet.", None, None],

@@ -23,7 +23,7 @@ async def _pairs(site: Site) -> dict[UUID, UUID]:
     return {row.student_id: row.mentor_id for row in await site.rows(found)}
 
 
-async def _second_head(site: Site) -> UUID:
+async def second_head(site: Site) -> UUID:
     async with site.platform.database.work(site.state.district) as session:
         person = Person(name="副校长")
         session.add(person)
@@ -58,7 +58,7 @@ async def _days_are_over(site: Site, round_id: str) -> None:
 
 async def test_a_round_is_final_only_when_every_appeal_is_decided(site: Site, round_id: str) -> None:
     pupil, guardian, head = site.school.students[0], site.school.guardian, site.school.head
-    other_head = await _second_head(site)
+    other_head = await second_head(site)
     made = await _appeal(site, round_id, guardian, pupil)
     due = datetime.fromisoformat(made["due_at"]) - datetime.fromisoformat(made["filed_at"])
     assert (made["state"], made["reasons"], due) == ("filed", _REASONS, timedelta(days=5))
@@ -103,7 +103,7 @@ async def test_what_was_said_is_sealed_and_each_reading_is_audited(site: Site, r
 
 async def test_upheld_the_pair_changes_and_nobody_elses(site: Site, round_id: str) -> None:
     first, second = site.school.students[:2]
-    head = await _second_head(site)
+    head = await second_head(site)
     before = await _pairs(site)
     loads = {mentor: list(before.values()).count(mentor) for mentor in site.school.mentors}
     full = next((m for m, n in loads.items() if n == 6 and m != before[first]), None)
@@ -130,7 +130,7 @@ async def test_upheld_the_pair_changes_and_nobody_elses(site: Site, round_id: st
 async def test_a_head_does_not_decide_for_the_own_child_and_a_withdrawn_appeal_may_come_again(
     site: Site, round_id: str
 ) -> None:
-    pupil, head = site.school.students[3], await _second_head(site)
+    pupil, head = site.school.students[3], await second_head(site)
     async with site.platform.database.work(site.state.district) as session:
         session.add(Guardianship(guardian_id=head, student_id=pupil, kind="father", begins_on=SINCE))
     made = await _appeal(site, round_id, pupil, pupil)
@@ -163,6 +163,8 @@ async def test_the_displaced_choose_anew_and_the_rematch_uses_it(site: Site, rou
     wish = seen["mentors"][-1]["mentor"]
     assert (await site.done(first, "PUT", f"{path}/mine", {"choices": [wish], "version": 0}))["version"] == 1
     assert (await site.ask(first, "PUT", f"{path}/mine", {"choices": [wish], "version": 7})).status_code == 412
+    for other in displaced[1:]:  # who wants nobody in particular takes no seat from anybody
+        await site.done(other, "PUT", f"{path}/mine", {"choices": []})
     early = await site.ask(head, "POST", f"/rounds/{round_id}/rematch", {"gone": [str(leaver)]})
     assert (early.status_code, "still choosing" in early.json()["detail"]) == (409, True)
 

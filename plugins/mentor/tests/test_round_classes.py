@@ -13,6 +13,7 @@ from gongyu.people.models import ClassGroup, Enrolment
 from gongyu_mentor.models import Assignment, ClassAssignment
 
 from .conftest import SINCE, Site
+from .test_overview import to_dos
 from .test_round_life import run_and_publish
 
 
@@ -88,6 +89,43 @@ async def test_each_class_gets_one_teacher_and_none_has_two(site: Site, classes:
     assert (await site.ask(site.schools[1].head, "GET", f"/schools/{school.org}/classes")).status_code == 404
     book = load_workbook(BytesIO((await site.ask(head, "GET", f"/schools/{school.org}/classes.xlsx")).content))
     assert len(list(book["班级导师 classes"].iter_rows(min_row=2))) == 5
+
+
+async def test_who_is_in_the_party_is_seen_by_those_who_work_there_and_by_no_child_or_parent(
+    site: Site, classes: list[UUID]
+) -> None:
+    school, other = site.schools
+    students = await site.open_round()
+    round_id = await _round(site, school.mentors[1:7])
+    everybody = {"pupil": school.students[0], "parent": school.guardian, "mentor": school.mentors[2]}
+    everybody |= {"head": school.head, "far mentor": other.mentors[0], "far head": other.head}
+    paths = [f"/rounds/{round_id}", f"/rounds/{round_id}/offers", f"/rounds/{round_id}/lottery"]
+    assert {
+        kind: [(await site.ask(who, "GET", path)).status_code for path in paths] for kind, who in everybody.items()
+    } == {
+        "pupil": [404] * 3,
+        "parent": [404] * 3,
+        "mentor": [200] * 3,
+        "head": [200] * 3,
+        "far mentor": [404] * 3,
+        "far head": [404] * 3,
+    }
+    listed = {kind: (await site.done(who, "GET", "/rounds"))["items"] for kind, who in everybody.items()}
+    assert {kind: [one["id"] for one in rounds] for kind, rounds in listed.items()} == {
+        "pupil": [students],
+        "parent": [students],
+        "mentor": [students, round_id],
+        "head": [students, round_id],
+        "far mentor": [],
+        "far head": [],
+    }
+    (waits,) = await to_dos(site, school.mentors[0], "mentor.class_list")
+    assert (waits["subject"], waits["link"]) == (
+        str(classes[0]),
+        f"mentor/rounds/{round_id}/classes/{classes[0]}/preferences",
+    )
+    await site.done(school.mentors[0], "PUT", waits["link"].removeprefix("mentor"), {"choices": []})
+    assert await to_dos(site, school.mentors[0], "mentor.class_list") == []
 
 
 async def test_only_party_members_are_invited_and_too_few_are_told(site: Site, classes: list[UUID]) -> None:

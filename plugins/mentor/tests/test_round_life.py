@@ -173,19 +173,10 @@ async def test_a_broken_engine_publishes_nothing(site: Site, monkeypatch: pytest
         return result
 
     monkeypatch.setattr("gongyu_mentor.publishing.solve", swapped)
-    now = datetime.now(UTC)
-    with pytest.raises(BrokenAssignmentError):
-        async with site.platform.database.work(site.state.district) as session:
-            await publish(
-                session,
-                UUID(round_id),
-                run=UUID(run["id"]),
-                orgs=None,
-                by=None,
-                now=now,
-                today=now.date(),
-                keys=site.platform.keys,
-            )
+    async with site.platform.database.session(site.state.district) as session:
+        context = site.platform.context("mentor", site.state, session)
+        with pytest.raises(BrokenAssignmentError):
+            await publish(context, UUID(round_id), run=UUID(run["id"]), orgs=None, by=None)
     assert await site.rows(sa.select(Assignment.id)) == []
 
 

@@ -34,7 +34,7 @@ class _Statements:
 
 
 async def _counted(site: Site, children: int) -> dict[str, int]:
-    """How many statements each list takes, asked a second time; in a district where `children` are appealed for."""
+    """How many statements each list takes, asked again; in a district where `children` are appealed for."""
     school = site.school
     async with site.platform.database.work(site.state.district) as session:
         for child in school.students[1:children]:
@@ -74,14 +74,13 @@ async def _counted(site: Site, children: int) -> dict[str, int]:
     counts: dict[str, int] = {}
     statements = _Statements(site)
     for who, path in asked:
-        for turn in range(2):
+        turns = []
+        for _ in range(3):  # the least of them: that a token was used is written down behind some answer or other
             statements.seen.clear()
             answer = await site.ask(who, "GET", path)
             assert answer.status_code == 200, (path, answer.text)
-            if turn:
-                counts[re.sub("[0-9a-f-]{36}", "ID", path)] = sum(
-                    not one.startswith(("BEGIN", "COMMIT", "ROLLBACK")) for one in statements.seen
-                )
+            turns.append(sum(not one.startswith(("BEGIN", "COMMIT", "ROLLBACK")) for one in statements.seen))
+        counts[re.sub("[0-9a-f-]{36}", "ID", path)] = min(turns[1:])
     return counts
 
 

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from gongyu.database.engine import Database
 from gongyu.events.models import EventRow
+from gongyu.people.rights.periods import today_in
 from gongyu.web import ProblemError
 from gongyu_mentor import preferences, runs
 from gongyu_mentor.models import Assignment, Preference, Round
-from gongyu_mentor.rounds import district_day
 from gongyu_mentor.schemas import Choices, RunOut
 
 from .conftest import MakeSite, Site
@@ -52,7 +52,7 @@ async def test_two_thousand_pupils_submit_over_sixty_four_connections_and_none_i
 ) -> None:
     site: Site = await make_site(students=2000, mentors=40, schools=1)
     round_id, district, school = UUID(await site.open_round()), site.state.district, site.school
-    today = district_day(district, datetime.now(UTC))
+    today = today_in(district, datetime.now(UTC))
     turns = asyncio.Semaphore(64)
 
     async def file(at: int, student: UUID) -> None:
@@ -85,7 +85,7 @@ async def test_the_closing_second_is_the_databases_whatever_the_clock_of_the_pro
 ) -> None:
     round_id = UUID(await site.open_round())
     district, school = site.state.district, site.school
-    today = district_day(district, datetime.now(UTC))
+    today = today_in(district, datetime.now(UTC))
     asked = Choices(choices=school.mentors[:3])
     closes = await _closes_in(site, round_id, 0.4)
     taken, refused = set[UUID](), set[UUID]()
@@ -109,7 +109,7 @@ async def test_the_closing_second_is_the_databases_whatever_the_clock_of_the_pro
 async def test_the_first_run_waits_for_lists_on_their_way_and_admits_none_after(site: Site) -> None:
     round_id = UUID(await site.open_round())
     district, school = site.state.district, site.school
-    today = district_day(district, datetime.now(UTC))
+    today = today_in(district, datetime.now(UTC))
     asked = Choices(choices=school.mentors[:3])
     closes = await _closes_in(site, round_id, 0.5)
 
@@ -122,9 +122,8 @@ async def test_the_first_run_waits_for_lists_on_their_way_and_admits_none_after(
 
     async def run(now: datetime) -> RunOut:
         async with site.platform.database.work(district) as session:
-            return await runs.try_out(
-                session, round_id, orgs=None, by=None, now=now, today=today, keys=site.platform.keys
-            )
+            context = site.platform.context("mentor", site.state, session, now)
+            return await runs.try_out(context, round_id, orgs=None, by=None)
 
     async def first_run() -> RunOut:
         with pytest.raises(ProblemError, match="conflict"):  # a process whose clock is an hour ahead

@@ -194,3 +194,6 @@ async def test_the_demonstration_plays_a_round_and_a_departure(make_site: MakeSi
     assert figures["pupils who can be told why"] == 960
     assert len(await _pairs(site)) == 960
     assert 10 <= int(figures["moved when a mentor left"]) <= 40
+    assert figures["children not yet talked to"] == 960 - int(figures["talks written down"]) > 0
+    assert (figures["moods tapped"], figures["wishes to talk that were answered"]) == (14, 1)
+    assert figures["letters answered in time"] == "2/2"

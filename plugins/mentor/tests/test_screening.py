@@ -150,7 +150,7 @@ async def test_results_end_half_a_year_after_leaving(people: Cast) -> None:
     platform, state = people.site.platform, people.site.state
     for before, rows in ((left, 0), (left + timedelta(days=1), 1)):
         async with platform.database.work(state.district) as session:
-            assert await RETENTION.expire(platform.context("mentor", state, session), before) == rows
+            assert await RETENTION[0].expire(platform.context("mentor", state, session), before) == rows
     assert await _stored(people) == []
 
 

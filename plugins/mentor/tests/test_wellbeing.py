@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gongyu.access.models import AuditLine
 from gongyu.access.rotation import reseal
-from gongyu_mentor import records
+from gongyu_mentor.plugin import person_data, person_erased
 from gongyu_mentor.wellbeing.figures import to_dos
 from gongyu_mentor.wellbeing.models import Entry
 
@@ -335,15 +335,15 @@ async def test_the_words_are_the_childs_in_a_copy_and_go_when_they_ask(people: C
     platform, state = site.platform, site.state
     async with platform.database.work(state.district) as session:
         context = platform.context("mentor", state, session)
-        parts = {part.name: part for part in await records.held(context, pupil)}
+        parts = {part.name: part for part in await person_data(context, pupil)}
         secret = {name for name, part in parts.items() if WORDS in str(part.rows)}
         assert secret == {"wellbeing", "letters"}
         own = ("wellbeing", "talk_wishes", "wellbeing_openings", "cases", "screenings", "letters", "reports_made")
         assert {name: parts[name].readers for name in own} == dict.fromkeys(own, frozenset({"self"}))
         assert "other" not in str({name: parts[name].rows for name in own})  # nobody's copy tells of a report on them
-        here = await records.erased(context, pupil, here=True)
+        here = await person_erased(context, pupil, here=True)
         assert [one.rows for one in here if one.what.en == "an open case"] == [1]
-        assert not [one for one in await records.erased(context, pupil, here=False) if one.what.en == "an open case"]
-        parts = {part.name: part for part in await records.held(context, pupil)}
+        assert not [one for one in await person_erased(context, pupil, here=False) if one.what.en == "an open case"]
+        parts = {part.name: part for part in await person_data(context, pupil)}
         assert {name: list(parts[name].rows) for name in own} == {name: [] for name in own}
     assert len((await site.done(site.school.head, "GET", "/reports"))["items"]) == 1  # the law keeps it

@@ -32,6 +32,21 @@ def _file(content: bytes, name: str, media_type: str) -> Response[bytes]:
     return Response(content, media_type=media_type, headers=headers)
 
 
+async def _statement(call: Call, student: UUID, since: date | None, until: date | None) -> papers.Statement:
+    today = _today(call)
+    await require_student(call, student, today=today)
+    ends = until or today
+    return await papers.statement(
+        await call.db(),
+        call.district,
+        call.seals,
+        student=student,
+        begins=since or ends - _YEAR,
+        ends=ends,
+        now=call.now,
+    )
+
+
 @get(
     "/students/{student:uuid}/statement.pdf",
     permission=_READ,
@@ -41,18 +56,7 @@ def _file(content: bytes, name: str, media_type: str) -> Response[bytes]:
 async def print_statement(
     call: Call, student: FromPath[UUID], since: Since = None, until: Until = None
 ) -> Response[bytes]:
-    today = _today(call)
-    await require_student(call, student, today=today)
-    ends = until or today
-    content = await papers.statement_pdf(
-        await call.db(),
-        call.district,
-        call.seals,
-        student=student,
-        begins=since or ends - _YEAR,
-        ends=ends,
-        now=call.now,
-    )
+    content = await papers.as_pdf(await _statement(call, student, since, until), now=call.now)
     return _file(content, "statement.pdf", "application/pdf")
 
 
@@ -65,18 +69,7 @@ async def print_statement(
 async def export_statement(
     call: Call, student: FromPath[UUID], since: Since = None, until: Until = None
 ) -> Response[bytes]:
-    today = _today(call)
-    await require_student(call, student, today=today)
-    ends = until or today
-    content = await papers.statement_workbook(
-        await call.db(),
-        call.district,
-        call.seals,
-        student=student,
-        begins=since or ends - _YEAR,
-        ends=ends,
-        now=call.now,
-    )
+    content = await papers.as_workbook(await _statement(call, student, since, until))
     return _file(content, "statement.xlsx", XLSX)
 
 

@@ -1,6 +1,6 @@
 """What the ledger tells other plugins: ids only; the subject is the student. And what it tells itself."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from gongyu.plugin import Event, Text
@@ -40,4 +40,4 @@ class MoreLapsed(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "points.more_lapsed.v1"
     title: ClassVar[Text] = Text(zh="还有过期的订单或离线额度待退回", en="More lapsed orders or leases wait")
-    what: str
+    what: Literal["orders", "leases"]

@@ -26,7 +26,7 @@ log = structlog.get_logger("gongyu.points")
 #: Entries in one commit; each holds the lock of its purse.
 MOST: Final = 256
 #: Between two nudges of one district: under load each would wake every process to find a handful of events.
-NUDGE_SECONDS: Final = 0.1
+NUDGE_SECONDS: Final = 0.05
 
 Waiting = tuple[Asked, asyncio.Future[AwardOut | None]]
 

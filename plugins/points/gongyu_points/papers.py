@@ -19,7 +19,7 @@ from gongyu_points import statements
 from gongyu_points.books import account_id, read
 from gongyu_points.notes import opened
 
-__all__ = ["class_workbook", "statement_pdf", "statement_workbook"]
+__all__ = ["Statement", "as_pdf", "as_workbook", "class_workbook", "statement"]
 
 _TEMPLATE: Final = Path(__file__).with_name("statement.typ")
 
@@ -61,7 +61,9 @@ class _Line(msgspec.Struct, frozen=True):
     balance: int
 
 
-class _Paper(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True):
+    """A student's purse over a period, oldest first, as people read it."""
+
     name: str
     school: str
     period: str
@@ -70,7 +72,7 @@ class _Paper(msgspec.Struct, frozen=True):
     made: str
 
 
-async def _paper(
+async def statement(
     connection: AsyncConnection,
     district: District,
     seals: Seals,
@@ -79,7 +81,12 @@ async def _paper(
     begins: date,
     ends: date,
     now: datetime,
-) -> _Paper:
+) -> Statement:
+    """Gather a statement; who may read it has been settled.
+
+    Raises:
+        ProblemError: `not-found`.
+    """
     zone = ZoneInfo(district.timezone)
     since = datetime.combine(begins, datetime.min.time(), zone)
     until = datetime.combine(date.fromordinal(ends.toordinal() + 1), datetime.min.time(), zone)
@@ -99,7 +106,7 @@ async def _paper(
     ]
     balance = (await statements.purse(connection, district, student=student)).balance
     made = f"{district.name}　{now.astimezone(zone):%Y-%m-%d %H:%M}"
-    return _Paper(who[0].name, who[0].school, f"{begins} – {ends}", balance, lines, made)
+    return Statement(who[0].name, who[0].school, f"{begins} – {ends}", balance, lines, made)
 
 
 def _what(kind: str, reason: str, note: str) -> str:
@@ -107,38 +114,18 @@ def _what(kind: str, reason: str, note: str) -> str:
     return "　".join(filter(None, [named.zh if named else kind, reason, note]))
 
 
-async def statement_pdf(
-    connection: AsyncConnection,
-    district: District,
-    seals: Seals,
-    *,
-    student: UUID,
-    begins: date,
-    ends: date,
-    now: datetime,
-) -> bytes:
-    """A student's statement on paper, oldest first.
+async def as_pdf(statement: Statement, *, now: datetime) -> bytes:
+    """On paper.
 
     Raises:
         MissingGlyphError: A name or note has a character that no font can draw.
     """
-    paper = await _paper(connection, district, seals, student=student, begins=begins, ends=ends, now=now)
-    title = f"德育积分对账单 {paper.name}"
-    return await asyncio.to_thread(render, _TEMPLATE, paper, title=title, created=now)
+    title = f"德育积分对账单 {statement.name}"
+    return await asyncio.to_thread(render, _TEMPLATE, statement, title=title, created=now)
 
 
-async def statement_workbook(
-    connection: AsyncConnection,
-    district: District,
-    seals: Seals,
-    *,
-    student: UUID,
-    begins: date,
-    ends: date,
-    now: datetime,
-) -> bytes:
-    """The same as a sheet."""
-    paper = await _paper(connection, district, seals, student=student, begins=begins, ends=ends, now=now)
+async def as_workbook(statement: Statement) -> bytes:
+    """As a sheet."""
     columns = [
         Text(zh="日期", en="date"),
         Text(zh="摘要", en="what for"),
@@ -148,9 +135,9 @@ async def statement_workbook(
     ]
     rows = [
         (line.day, line.what, *(int(side) if side else None for side in (line.income, line.outgo)), line.balance)
-        for line in paper.lines
+        for line in statement.lines
     ]
-    table = workbook.Table(paper.name, columns, rows, widths=(12, 40, 8, 8, 8))
+    table = workbook.Table(statement.name, columns, rows, widths=(12, 40, 8, 8, 8))
     return await asyncio.to_thread(workbook.render, table)
 
 

@@ -57,7 +57,7 @@ def tables() -> sa.MetaData:
 @hookimpl
 def permissions() -> Sequence[Permission]:
     school = ("principal", "siteAdministrator", "districtAdministrator")
-    everybody = ("student", "guardian", "teacher", *school)
+    everybody = ("student", "guardian", "teacher", "counselor", "aide", *school)
     return [
         Permission("points.award.give", Text(zh="发放积分", en="Give points"), ("teacher", *school)),
         Permission("points.voucher.print", Text(zh="印积分券", en="Print vouchers"), ("teacher", *school)),

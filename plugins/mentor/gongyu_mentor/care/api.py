@@ -19,7 +19,7 @@ from gongyu_mentor.care.schemas import (
     NewCareNote,
     PlanChange,
 )
-from gongyu_mentor.talks.board import require_school
+from gongyu_mentor.people import require_school
 
 __all__ = ["ROUTES"]
 

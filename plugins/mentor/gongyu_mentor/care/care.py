@@ -10,14 +10,14 @@ from sqlalchemy.orm import aliased
 from gongyu.access.relations import holds
 from gongyu.database.model import new_id
 from gongyu.people.models import Membership
+from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
-from gongyu_mentor.care.leads import require_staff
 from gongyu_mentor.care.models import Care, CareEnd, CareNote, CarePlan
 from gongyu_mentor.care.readers import leads
 from gongyu_mentor.care.reading import find_care
 from gongyu_mentor.care.schemas import CareClosing, CareNoteChange, NewCare, NewCareNote, PlanChange
-from gongyu_mentor.rounds import district_day
+from gongyu_mentor.people import require_staff
 from gongyu_mentor.talks.relations import homeroom_of, mentored
 from gongyu_mentor.talks.sending import is_first
 
@@ -35,7 +35,7 @@ async def open_care(context: Context, *, new: NewCare, by: UUID, values: Values)
     if not await is_first(context, new.id, by=by, content=new, about="care"):
         return new.id
     member = aliased(Membership)
-    today = district_day(context.district, context.now)
+    today = today_in(context.district, context.now)
     found = (
         sa.select(member.org_id)
         .where(member.person_id == new.student, member.role == "student", holds(member, today))
@@ -54,7 +54,7 @@ async def open_care(context: Context, *, new: NewCare, by: UUID, values: Values)
             en="only the child's mentor, homeroom teacher or the appointed lead can do this",
         )
         raise ProblemError("forbidden", text)
-    await require_staff(context, school=school, person=new.responsible, pointer="/responsible")
+    await require_staff(context, school=school, whom=[new.responsible], pointer="/responsible")
     row = {"id": new.id, "student_id": new.student, "school_id": school, "opened_by": by, "opened_at": context.now}
     await context.session.execute(sa.insert(Care).values(row))
     await context.session.execute(sa.insert(CarePlan).values(_plan(context, new.id, 1, new, by)))
@@ -86,7 +86,7 @@ async def _open(context: Context, care: UUID, values: Values) -> Any:  # noqa: A
 async def change_plan(context: Context, care: UUID, *, asked: PlanChange, by: UUID, values: Values) -> None:
     """The next number; of two at once, one is told to look again."""
     found = await _open(context, care, values)
-    await require_staff(context, school=found["school_id"], person=asked.responsible, pointer="/responsible")
+    await require_staff(context, school=found["school_id"], whom=[asked.responsible], pointer="/responsible")
     row = _plan(context, care, asked.number + 1, asked, by)
     added = insert(CarePlan).values(row).on_conflict_do_nothing(constraint="uq_mentor_care_plan_number")
     current = found["plan_number"] == asked.number
@@ -150,7 +150,7 @@ def _note(context: Context, asked: NewCareNote | CareNoteChange, by: UUID) -> di
 
 
 def _past(context: Context, asked: NewCareNote | CareNoteChange) -> None:
-    if asked.happened_on > district_day(context.district, context.now):
+    if asked.happened_on > today_in(context.district, context.now):
         raise ProblemError("invalid", errors=[("/happened_on", Text(zh="不能晚于今天", en="it lies in the future"))])
 
 

@@ -9,32 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gongyu.access import audit
 from gongyu.database.model import new_id
 from gongyu.people.models import Person
-from gongyu.plugin import Context, Text
+from gongyu.plugin import Context
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.care.models import CareLead
 from gongyu_mentor.care.schemas import LeadOut
-from gongyu_mentor.rounds import district_day
 
-__all__ = ["appoint", "dismiss", "list_leads", "require_staff"]
-
-
-async def require_staff(context: Context, *, school: UUID, person: UUID, pointer: str) -> None:
-    """Only somebody who works at the school looks after its children.
-
-    Raises:
-        ProblemError: `invalid`.
-    """
-    staff = people.staff_at(school, today=district_day(context.district, context.now)).subquery()
-    found = sa.select(staff.c.person_id).where(staff.c.person_id == person)
-    if (await context.session.execute(found)).first() is None:
-        text = Text(zh="不是本校的教职工", en="nobody who works at this school")
-        raise ProblemError("invalid", errors=[(pointer, text)])
+__all__ = ["appoint", "dismiss", "list_leads"]
 
 
 async def appoint(context: Context, *, school: UUID, person: UUID, by: UUID) -> None:
     """Appoint; doing it twice is doing it once."""
-    await require_staff(context, school=school, person=person, pointer="person")
+    await people.require_staff(context, school=school, whom=[person], pointer="person")
     row = {"id": new_id(), "school_id": school, "person_id": person, "appointed_by": by, "begins_at": context.now}
     added = insert(CareLead).values(row).on_conflict_do_nothing().returning(CareLead.id)
     if (await context.session.execute(added)).first() is not None:

@@ -1,21 +1,29 @@
-"""What letters and reports add to the plugin's one page."""
+"""What the principal's mailbox adds to the plugin's one page."""
 
 from datetime import time
 from typing import Final
 
 from gongyu.plugin import Job, Permission, Text
-from gongyu_mentor.letters import clock
-from gongyu_mentor.reports import clock as reports
+from gongyu_mentor.letters import api, clock, figures, records
+from gongyu_mentor.letters.events import LetterOverdue, LetterReceived
+from gongyu_mentor.letters.offices import OFFICES
+from gongyu_mentor.room import Room
 
-__all__ = ["JOBS", "PERMISSIONS"]
+__all__ = ["ROOM"]
 
-_OFFICES: Final = ("principal", "districtAdministrator")
-PERMISSIONS: Final = (
-    Permission("mentor.letter.answer", Text(zh="答复悄悄话", en="Answer letters"), _OFFICES, sensitive=True),
-    Permission("mentor.change.post", Text(zh="公布改变", en="Say what changed"), ("principal",)),
-    Permission("mentor.report.handle", Text(zh="处理强制报告", en="Handle reports"), _OFFICES, sensitive=True),
-)
-JOBS: Final = (
-    Job("letters_clock", Text(zh="悄悄话时限", en="Clock of the letters"), clock.run, every="daily", at=time(7, 0)),
-    Job("reports_clock", Text(zh="强制报告时限", en="Clock of the reports"), reports.run, every="daily", at=time(7, 5)),
+ROOM: Final = Room(
+    permissions=(
+        Permission("mentor.letter.answer", Text(zh="答复悄悄话", en="Answer letters"), OFFICES, sensitive=True),
+        Permission("mentor.change.post", Text(zh="公布改变", en="Say what changed"), ("principal",)),
+    ),
+    routes=api.ROUTES,
+    event_types=(LetterReceived, LetterOverdue),
+    jobs=(
+        Job("letters_clock", Text(zh="悄悄话时限", en="Clock of the letters"), clock.run, every="daily", at=time(7, 0)),
+    ),
+    retention_categories=records.RETENTION,
+    held=records.held,
+    erased=records.erased,
+    indicators=figures.indicators,
+    to_dos=figures.to_dos,
 )

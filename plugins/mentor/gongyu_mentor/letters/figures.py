@@ -5,15 +5,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from gongyu.access.relations import holds
-from gongyu.people.models import Membership, Org
 from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Indicator, Text, ToDo
 from gongyu_mentor.letters.models import Letter
-from gongyu_mentor.letters.offices import Desk
+from gongyu_mentor.letters.offices import desk_of
 from gongyu_mentor.letters.threads import on_desk
+from gongyu_mentor.people import as_principal
 
-__all__ = ["indicators", "person_desk", "to_dos"]
+__all__ = ["indicators", "to_dos"]
 
 
 async def indicators(context: Context, schools: Sequence[UUID] | None) -> list[Indicator]:
@@ -34,7 +33,7 @@ async def indicators(context: Context, schools: Sequence[UUID] | None) -> list[I
 async def to_dos(context: Context, person: UUID) -> list[ToDo]:
     """The letters that wait for an answer on somebody's desk."""
     today = today_in(context.district, context.now)
-    desk = await person_desk(context, person)
+    desk = desk_of(await as_principal(context, person))
     if not desk.schools and not desk.district:
         return []
     waiting = (
@@ -55,24 +54,3 @@ async def to_dos(context: Context, person: UUID) -> list[ToDo]:
         )
         for row in await context.session.execute(waiting)
     ]
-
-
-async def person_desk(context: Context, person: UUID) -> Desk:
-    """As `offices.desk_of`, for somebody who does not ask themselves."""
-    today = today_in(context.district, context.now)
-    top = Org.parent_id.is_(None)
-    held = (
-        sa.select(Membership.org_id, Membership.role, top.label("everywhere"))
-        .join(Org, Org.id == Membership.org_id)
-        .where(
-            Membership.person_id == person,
-            Membership.role.in_(("principal", "districtAdministrator")),
-            holds(Membership, today),
-        )
-    )
-    rows = (await context.session.execute(held)).all()
-    return Desk(
-        person=person,
-        schools=frozenset(row.org_id for row in rows if row.role == "principal" and not row.everywhere),
-        district=any(row.role == "districtAdministrator" and row.everywhere for row in rows),
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -12,7 +13,11 @@ from gongyu.plugin import Context
 from gongyu_mentor.letters import boxes
 from gongyu_mentor.letters.models import OfficeKey
 
-__all__ = ["Desk", "desk_of", "private_keys", "public_keys"]
+__all__ = ["OFFICES", "Desk", "desk_of", "private_keys", "public_keys"]
+
+
+#: The roles whose holders have a desk: a school's, or the district's.
+OFFICES: Final = ("principal", "districtAdministrator")
 
 
 @dataclass(frozen=True, slots=True)

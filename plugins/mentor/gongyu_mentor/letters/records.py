@@ -6,15 +6,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from gongyu.people.rights.contract import Erased, PersonPart, Reader, RetentionCategory
+from gongyu.people.rights.contract import Erased, PersonPart, RetentionCategory
 from gongyu.plugin import Context, Text
 from gongyu_mentor.letters.models import Letter
 from gongyu_mentor.letters.threads import mine, open_mine
+from gongyu_mentor.room import SELF
 
 __all__ = ["RETENTION", "erased", "held"]
-
-#: What a child writes to the principal is not for its parents to read in a copy (未成年人保护法 63).
-SELF: Final[frozenset[Reader]] = frozenset({"self"})
 
 
 async def held(context: Context, person: UUID) -> list[PersonPart]:
@@ -34,7 +32,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
     return [PersonPart(name="letters", title=title, rows=rows, labels=labels, readers=SELF)]
 
 
-async def erased(context: Context, person: UUID) -> list[Erased]:
+async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:  # noqa: ARG001 - they go at any time
     gone = await context.session.execute(sa.delete(Letter).where(Letter.person_id == person).returning(Letter.id))
     return [Erased(what=Text(zh="署名的悄悄话", en="letters under one's name"), rows=len(gone.all()))]
 
@@ -45,11 +43,13 @@ async def _expire(context: Context, before: date) -> int:
     return len((await context.session.execute(old.returning(Letter.id))).all())
 
 
-RETENTION: Final = RetentionCategory(
-    name="mentor.letters",
-    title=Text(zh="悄悄话", en="Letters"),
-    purpose=Text(zh="听取并答复意见", en="Hearing and answering"),
-    basis=Text(zh="个人信息保护法第十九条", en="PIPL 19"),
-    keep=timedelta(days=3 * 365 + 1),
-    expire=_expire,
+RETENTION: Final = (
+    RetentionCategory(
+        name="mentor.letters",
+        title=Text(zh="悄悄话", en="Letters"),
+        purpose=Text(zh="听取并答复意见", en="Hearing and answering"),
+        basis=Text(zh="个人信息保护法第十九条", en="PIPL 19"),
+        keep=timedelta(days=3 * 365 + 1),
+        expire=_expire,
+    ),
 )

@@ -119,7 +119,7 @@ async def export_book(call: Call, student: FromPath[UUID], private: bool = False
     "/students/{student:uuid}/profile",
     permission=PROFILE,
     operation_id="mentor_read_profile",
-    title=Text(zh="成长档案：爱好、特长、阅读、目标", en="A pupil's profile: hobbies, talents, reading, goals"),
+    title=Text(zh="成长画像：爱好、特长、阅读、目标", en="A pupil's profile: hobbies, talents, reading, goals"),
 )
 async def read_profile(call: Call, student: FromPath[UUID]) -> list[ItemOut]:
     return await profile.read_profile(
@@ -131,7 +131,7 @@ async def read_profile(call: Call, student: FromPath[UUID]) -> list[ItemOut]:
     "/students/{student:uuid}/profile",
     permission=WRITE,
     operation_id="mentor_add_profile_item",
-    title=Text(zh="在成长档案里添一条", en="Add a line to a profile"),
+    title=Text(zh="在成长画像里添一条", en="Add a line to a profile"),
 )
 async def add_item(call: Call, student: FromPath[UUID], data: JSONBody[NewItem]) -> ItemOut:
     return await profile.add(
@@ -143,7 +143,7 @@ async def add_item(call: Call, student: FromPath[UUID], data: JSONBody[NewItem])
     "/students/{student:uuid}/profile/{item:uuid}",
     permission=WRITE,
     operation_id="mentor_change_profile_item",
-    title=Text(zh="修改成长档案的一条", en="Change a line of a profile"),
+    title=Text(zh="修改成长画像的一条", en="Change a line of a profile"),
 )
 async def change_item(
     call: Call, student: FromPath[UUID], item: FromPath[UUID], data: JSONBody[ItemChange]

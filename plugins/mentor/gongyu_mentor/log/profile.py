@@ -52,8 +52,9 @@ async def read_profile(source: AsyncConnection, seals: Seals, *, student: UUID, 
 
 async def lines(source: Any, seals: Seals, *, student: UUID) -> list[ItemOut]:  # noqa: ANN401 - connection or session
     """Without asking who reads."""
+    begun = sa.func.min(ProfileItem.written_at).over(partition_by=ProfileItem.item_id)
     newest = (
-        sa.select(ProfileItem.__table__, Person.name.label("by_name"))
+        sa.select(ProfileItem.__table__, Person.name.label("by_name"), begun.label("begun"))
         .ext(distinct_on(ProfileItem.item_id))
         .outerjoin(Person, Person.id == ProfileItem.by_id)
         .where(ProfileItem.student_id == student)
@@ -70,7 +71,7 @@ async def lines(source: Any, seals: Seals, *, student: UUID) -> list[ItemOut]:  
             by_name=row.by_name,
             written_at=row.written_at,
         )
-        for row in await source.execute(newest)
+        for row in sorted(await source.execute(newest), key=lambda row: (row.begun, row.item_id))
         if not row.removed
     ]
 

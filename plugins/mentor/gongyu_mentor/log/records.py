@@ -1,31 +1,28 @@
 """Copies and endings of what the log, the profile and the hand-over hold about one person."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from gongyu.people.rights.contract import PROTECTED, Erased, PersonPart, RetentionCategory
-from gongyu.plugin import Context, GrowthFact, GrowthSection, Text
+from gongyu.people.rights.periods import last_days, midnight_of
+from gongyu.plugin import Context, Text
 from gongyu_mentor.log import profile
 from gongyu_mentor.log.models import Handover, LogPage, ProfileItem
 from gongyu_mentor.log.pages import TITLES
 from gongyu_mentor.models import Assignment
-from gongyu_mentor.talks.models import Talk
-from gongyu_mentor.talks.readers import is_newest
 
-__all__ = ["RETENTION", "erased", "growth", "held"]
+__all__ = ["KINDS", "RETENTION", "erased", "held"]
 
-_KINDS: Final = {
+KINDS: Final = {
     "hobby": Text(zh="爱好", en="hobby"),
     "talent": Text(zh="特长", en="talent"),
     "book": Text(zh="读过的书", en="book read"),
     "plan": Text(zh="阅读计划", en="reading plan"),
     "goal": Text(zh="目标", en="goal"),
 }
-_WHOLE: Final = 100
 
 
 async def held(context: Context, person: UUID) -> list[PersonPart]:
@@ -55,7 +52,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
         "written_at": Text(zh="写于", en="written"),
     }
     own = [
-        {"kind": _KINDS[line.kind].zh, "text": line.text, "progress": line.progress, "written_at": line.written_at}
+        {"kind": KINDS[line.kind].zh, "text": line.text, "progress": line.progress, "written_at": line.written_at}
         for line in lines
     ]
     return [
@@ -83,52 +80,23 @@ async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:
     ]
 
 
-async def growth(context: Context, *, student: UUID, begins: date, ends: date) -> list[GrowthSection]:
-    """Goals reached, books read, and the mentor's words of encouragement that guardians may read too."""
-    zone = ZoneInfo(context.district.timezone)
-
-    def within(moment: datetime) -> bool:
-        return begins <= moment.astimezone(zone).date() <= ends
-
-    lines = [
-        GrowthFact(on=line.written_at.astimezone(zone).date(), title=_KINDS[line.kind], text=line.text)
-        for line in await profile.lines(context.session, context.seals, student=student)
-        if within(line.written_at) and (line.kind in {"book", "talent"} or line.progress == _WHOLE)
-    ]
-    words = sa.select(Talk.id, Talk.happened_at, Talk.note).where(
-        Talk.student_id == student,
-        Talk.kind == "message",
-        Talk.level == "guardians",
-        ~Talk.withdrawn,
-        Talk.note.is_not(None),
-        is_newest(Talk),
-    )
-    said = [
-        GrowthFact(
-            on=row.happened_at.astimezone(zone).date(),
-            title=Text(zh="成长寄语", en="words of encouragement"),
-            text=context.seals.open(row.note, Talk.note, row.id),
-        )
-        for row in await context.session.execute(words.order_by(Talk.happened_at))
-        if within(row.happened_at)
-    ]
-    return [
-        GrowthSection(name="profile", title=Text(zh="成长画像", en="Profile"), facts=lines),
-        GrowthSection(name="words", title=Text(zh="成长寄语", en="Words of encouragement"), facts=said),
-    ]
-
-
 async def _expire(context: Context, kept_from: date) -> int:
     """Logs of pairs that ended before the day."""
-    over = sa.select(Assignment.id).where(
-        Assignment.ends_at < datetime.combine(kept_from, datetime.min.time(), ZoneInfo(context.district.timezone))
-    )
+    over = sa.select(Assignment.id).where(Assignment.ends_at < midnight_of(context.district, kept_from))
     gone = await context.session.execute(sa.delete(LogPage).where(LogPage.pair_id.in_(over)).returning(LogPage.id))
     await context.session.execute(sa.delete(Handover).where(Handover.former_id.in_(over)))
     return len(gone.all())
 
 
-RETENTION: Final = [
+async def _expire_profiles(context: Context, kept_from: date) -> int:
+    """Of children who left before the day."""
+    last = last_days()
+    left = sa.select(last.c.person_id).where(last.c.last_day < kept_from)
+    gone = sa.delete(ProfileItem).where(ProfileItem.student_id.in_(left)).returning(ProfileItem.id)
+    return len((await context.session.execute(gone, execution_options={"synchronize_session": False})).all())
+
+
+RETENTION: Final = (
     RetentionCategory(
         name="mentor.log",
         title=Text(zh="导育记录", en="Mentor's log"),
@@ -136,5 +104,13 @@ RETENTION: Final = [
         basis=Text(zh="个人信息保护法第十九条：实现目的所必要的最短时间", en="PIPL art. 19: no longer than needed"),
         keep=timedelta(days=3 * 366),
         expire=_expire,
-    )
-]
+    ),
+    RetentionCategory(
+        name="mentor.profile",
+        title=Text(zh="成长画像", en="Profile"),
+        purpose=Text(zh="了解学生的爱好、特长与目标", en="to know what a pupil likes, can do and aims at"),
+        basis=Text(zh="个人信息保护法第十九条", en="PIPL art. 19"),
+        keep=timedelta(days=365),
+        expire=_expire_profiles,
+    ),
+)

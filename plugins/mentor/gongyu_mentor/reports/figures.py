@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Text, ToDo
-from gongyu_mentor.letters.figures import person_desk
+from gongyu_mentor.letters.offices import desk_of
+from gongyu_mentor.people import as_principal
 from gongyu_mentor.reports.handling import on_desk
 from gongyu_mentor.reports.models import Report, ReportLine
 
@@ -14,7 +15,7 @@ __all__ = ["to_dos"]
 
 
 async def to_dos(context: Context, person: UUID) -> list[ToDo]:
-    desk = await person_desk(context, person)
+    desk = desk_of(await as_principal(context, person))
     if not desk.schools and not desk.district:
         return []
     closed = sa.exists().where(ReportLine.report_id == Report.id, ReportLine.what == "closed")

@@ -18,6 +18,7 @@ from gongyu.web import ProblemError
 from gongyu_mentor.letters import boxes
 from gongyu_mentor.letters.offices import public_keys
 from gongyu_mentor.models import AnyRow
+from gongyu_mentor.people import school_of
 from gongyu_mentor.reports.events import ReportOpened
 from gongyu_mentor.reports.models import Report, ReportLine, Suspect
 from gongyu_mentor.reports.schemas import NewReport
@@ -31,13 +32,7 @@ async def make(context: Context, *, report: NewReport, by: UUID) -> tuple[UUID, 
     Raises:
         ProblemError: `invalid`: no such pupil, or no such person among the suspects; nothing is kept then.
     """
-    today = today_in(context.district, context.now)
-    schools = (
-        sa.select(Membership.org_id)
-        .where(Membership.person_id == report.student, Membership.role == "student", holds(Membership, today))
-        .order_by(Membership.is_primary.desc(), Membership.begins_on.desc(), Membership.org_id)
-    )
-    school = (await context.session.execute(schools)).scalars().first()
+    school = await school_of(context, report.student)
     wrong = [("/student", Text(zh="不是本区县的在校学生", en="no pupil of this district"))] if school is None else []
     wrong += await _strangers(context.session, report.suspects)
     if school is None or wrong:

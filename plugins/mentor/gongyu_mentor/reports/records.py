@@ -14,9 +14,9 @@ from gongyu.database.engine import quoted
 from gongyu.people.rights.contract import Erased, PersonPart, RetentionCategory
 from gongyu.people.rights.periods import midnight_of
 from gongyu.plugin import Context, Text
-from gongyu_mentor.letters.records import SELF
 from gongyu_mentor.reports.handling import made_by
 from gongyu_mentor.reports.models import Report, Suspect
+from gongyu_mentor.room import SELF
 
 __all__ = ["RETENTION", "erased", "held"]
 
@@ -30,7 +30,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
     return [PersonPart(name="reports_made", title=title, rows=rows, labels=labels, readers=SELF)]
 
 
-async def erased(context: Context, person: UUID) -> list[Erased]:
+async def erased(context: Context, person: UUID, *, here: bool) -> list[Erased]:  # noqa: ARG001 - they stay at any time
     """Reports stay. Those that others made about somebody, or that suspect them, are not counted: it would tell."""
     made = sa.select(sa.func.count()).where(
         Report.reporter_id == person,
@@ -51,11 +51,15 @@ async def _expire(context: Context, before: date) -> int:
     return found
 
 
-RETENTION: Final = RetentionCategory(
-    name="mentor.reports",
-    title=Text(zh="强制报告", en="Mandatory reports"),
-    purpose=Text(zh="保护未成年人与追究责任", en="Protecting minors, and answering for it"),
-    basis=Text(zh="未成年人保护法第十一条；刑法第八十七条", en="Law on the Protection of Minors 11; Criminal Law 87"),
-    keep=timedelta(days=20 * 365 + 6),
-    expire=_expire,
+RETENTION: Final = (
+    RetentionCategory(
+        name="mentor.reports",
+        title=Text(zh="强制报告", en="Mandatory reports"),
+        purpose=Text(zh="保护未成年人与追究责任", en="Protecting minors, and answering for it"),
+        basis=Text(
+            zh="未成年人保护法第十一条；刑法第八十七条", en="Law on the Protection of Minors 11; Criminal Law 87"
+        ),
+        keep=timedelta(days=20 * 365 + 6),
+        expire=_expire,
+    ),
 )

@@ -10,7 +10,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from gongyu.access.rights import in_scope
 from gongyu.plugin import SignedIn
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
-from gongyu_mentor.asking import OWN, SCHOOL, today
+from gongyu_mentor.asking import OWN, SCHOOL, today, workbook
+from gongyu_mentor.people import require_school
 from gongyu_mentor.talks import board as boards
 from gongyu_mentor.talks import mentees, promises, reading, talks
 from gongyu_mentor.talks.cadence import read_rules, set_rules
@@ -32,7 +33,6 @@ from gongyu_mentor.talks.schemas import (
 __all__ = ["ROUTES"]
 
 READ, WRITE, CADENCE = "mentor.talk.read", "mentor.talk.write", "mentor.cadence.manage"
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WORDS: Final = SignedIn("they are words for everybody and about nobody")
 
 
@@ -163,7 +163,7 @@ async def read_board(
     limit: Limit = 50,
 ) -> Board:
     source = await call.db()
-    await boards.require_school(source, school, orgs=call.orgs)
+    await require_school(source, school, orgs=call.orgs)
     return await boards.board(
         source, district=call.district, school=school, today=today(call), rule=rule, after=after, limit=limit
     )
@@ -177,11 +177,9 @@ async def read_board(
 )
 async def print_board(call: Call, school: FromPath[UUID]) -> Response[bytes]:
     source = await call.db()
-    await boards.require_school(source, school, orgs=call.orgs)
+    await require_school(source, school, orgs=call.orgs)
     found = await boards.board(source, district=call.district, school=school, today=today(call))
-    headers = {"content-disposition": 'attachment; filename="board.xlsx"', "cache-control": "no-store"}
-    book = await asyncio.to_thread(boards.board_sheet, found)  # seconds, for a large school
-    return Response(book, media_type=XLSX, headers=headers)
+    return workbook(await asyncio.to_thread(boards.board_sheet, found), "board.xlsx")  # seconds, for a large school
 
 
 @get(
@@ -192,7 +190,7 @@ async def print_board(call: Call, school: FromPath[UUID]) -> Response[bytes]:
 )
 async def get_rules(call: Call, school: FromPath[UUID]) -> Rules:
     source = await call.db()
-    await boards.require_school(source, school, orgs=call.orgs)
+    await require_school(source, school, orgs=call.orgs)
     return await read_rules(source, school)
 
 
@@ -204,7 +202,7 @@ async def get_rules(call: Call, school: FromPath[UUID]) -> Rules:
 )
 async def put_rules(call: Call, school: FromPath[UUID], data: JSONBody[RulesIn]) -> Rules:
     context = await call.context()
-    await boards.require_school(context.session, school, orgs=call.orgs)
+    await require_school(context.session, school, orgs=call.orgs)
     return await set_rules(context, org=school, asked=data, by=call.principal.person)
 
 

@@ -6,31 +6,23 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from openpyxl import Workbook
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import aliased
 
-from gongyu.database.reading import within_orgs
-from gongyu.people.models import ClassGroup, Org, Person
+from gongyu.people.models import ClassGroup, Person
 from gongyu.plugin import District
-from gongyu.web import ProblemError
+from gongyu.printing.workbook import Table, render
 from gongyu_mentor import people
 from gongyu_mentor.models import Assignment
 from gongyu_mentor.talks.cadence import Due, applies, counts, dues_of, is_owed, owed, read_rules
 from gongyu_mentor.talks.calendar import calendar_of
 from gongyu_mentor.talks.schemas import Board, Child, RuleCount
-from gongyu_mentor.workbook import book_bytes, write_sheet
+from gongyu_mentor.workbook import columns
 
-__all__ = ["board", "board_sheet", "require_school", "school_dues", "unreached"]
+__all__ = ["board", "board_sheet", "school_dues", "unreached"]
 
 Source = AsyncConnection | AsyncSession
-
-
-async def require_school(source: Source, school: UUID, *, orgs: frozenset[UUID] | None) -> None:
-    """A school of one's own, or nothing is there."""
-    found = sa.select(Org.id).where(Org.id == school, within_orgs(Org.id))
-    if (await source.execute(found, {"orgs": None if orgs is None else list(orgs)})).first() is None:
-        raise ProblemError("not-found")
+_OWED = ("班级 class", "学生 student", "导师 mentor", "事项 rule", "已做 done", "应做 minimum", "截止 due")
 
 
 async def school_dues(source: Source, school: UUID, *, today: date) -> list[Due]:
@@ -155,15 +147,14 @@ async def unreached(
 def board_sheet(found: Board) -> bytes:
     """The board as a workbook: one line for each child and rule."""
     titles = {one.rule: one.title for one in found.rules}
-    book = Workbook(write_only=True)
-    header = ["班级 class", "学生 student", "导师 mentor", "事项 rule", "已做 done", "应做 minimum", "截止 due"]
     children = sorted(found.items, key=lambda one: (one.class_title or "", one.name, one.student))
     lines = [
         [one.class_title, one.name, one.mentor_name, titles[due.rule], due.done, due.minimum, due.due.isoformat()]
         for one in children
         for due in one.owed
     ]
-    write_sheet(book, "未谈到的学生 not reached", header, lines)
     reached = [[one.title, one.reached, one.of, one.due.isoformat()] for one in found.rules]
-    write_sheet(book, "完成情况 reached", ["事项 rule", "已达到 reached", "学生 pupils", "截止 due"], reached)
-    return book_bytes(book)
+    return render(
+        Table("未谈到的学生 not reached", columns(*_OWED), lines),
+        Table("完成情况 reached", columns("事项 rule", "已达到 reached", "学生 pupils", "截止 due"), reached),
+    )

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from gongyu.cli.frame import WRONG_INPUT, fail, run, say, table
 from gongyu.people.models import Org
+from gongyu.people.rights.periods import today_in
 from gongyu.platform import Platform
 from gongyu.plugin import Text
 from gongyu.text import language_of_environment
-from gongyu_mentor.rounds import district_day
 from gongyu_mentor.talks.board import board
 
 __all__ = ["COMMANDS"]
@@ -34,7 +34,7 @@ def show_board(district: str, school: str) -> None:
                     ).format(n=len(orgs), school=school),
                     WRONG_INPUT,
                 )
-            today = district_day(here, datetime.now(UTC))
+            today = today_in(here, datetime.now(UTC))
             found = await board(connection, district=here, school=orgs[0].id, today=today)
         titles = {one.rule: one.title for one in found.rules}
         heads = [Text(zh="班级", en="class"), Text(zh="学生", en="pupil"), Text(zh="导师", en="mentor")]

@@ -4,8 +4,8 @@ from random import Random
 from uuid import UUID
 
 import sqlalchemy as sa
-from uuid_utils.compat import uuid7
 
+from gongyu.database.model import new_id
 from gongyu.plugin import Context, DemoLine, Text
 from gongyu_mentor.models import Assignment
 from gongyu_mentor.talks.schemas import Kind, Level, Moment, NewPromise, NewTalk
@@ -38,7 +38,7 @@ async def play_talks(context: Context) -> list[DemoLine]:
     for (mentor, which), students in sets.items():
         kind, moment, level, note, promise = _SAID[which]
         new = NewTalk(
-            id=uuid7(),
+            id=new_id(),
             students=students,
             kind=kind,
             moment=moment,

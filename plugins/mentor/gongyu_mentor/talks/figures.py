@@ -1,7 +1,7 @@
-"""What talks and care have to say beyond their own pages: indicators, to-dos, reminders, the growth record."""
+"""What talks have to say beyond their own pages: indicators, to-dos, reminders, the growth record."""
 
 from collections.abc import Sequence
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -13,19 +13,18 @@ from gongyu.districts.schools import settings_at
 from gongyu.events.outbox import publish_all
 from gongyu.people.models import Membership, Org, Person
 from gongyu.people.rights.periods import midnight_of, today_in
-from gongyu.plugin import Context, GrowthFact, GrowthSection, Indicator, Job, Text, ToDo
-from gongyu_mentor.care.figures import care_to_dos
-from gongyu_mentor.events import TalkDue
+from gongyu.plugin import Context, GrowthFact, GrowthSection, Indicator, Text, ToDo
 from gongyu_mentor.models import Assignment
 from gongyu_mentor.settings import MentorSettings
 from gongyu_mentor.talks.board import school_dues, unreached
 from gongyu_mentor.talks.calendar import calendar_of
+from gongyu_mentor.talks.events import TalkDue
 from gongyu_mentor.talks.mentees import owed_to_mentees
 from gongyu_mentor.talks.models import Promise, Talk
 from gongyu_mentor.talks.promises import promised
 from gongyu_mentor.talks.readers import is_newest
 
-__all__ = ["JOBS", "growth_sections", "indicators", "remind", "to_dos"]
+__all__ = ["growth_sections", "indicators", "remind", "to_dos"]
 
 _COVERED: Final = Text(zh="有导师的学生", en="pupils with a mentor")
 _RATIO: Final = Text(zh="平均每位导师的学生", en="pupils to a mentor, on average")
@@ -71,10 +70,10 @@ async def indicators(context: Context, schools: Sequence[UUID] | None) -> list[I
 
 
 async def to_dos(context: Context, person: UUID) -> list[ToDo]:
-    """A mentor's: each child not reached, each open promise. Of whoever looks after a care plan: the next time."""
+    """A mentor's: each child not reached, each open promise."""
     today = today_in(context.district, context.now)
     due = await owed_to_mentees(context.session, mentor=person, district=context.district, today=today)
-    link = f"/api/v1/{context.district.slug}/mentor/mine/students"
+    link = "mentor/mine/students"
     found = [
         ToDo(name="mentor.talk_due", title=_DUE, due=min(one.due for one in owed), subject=student, link=link)
         for student, owed in due.items()
@@ -86,7 +85,7 @@ async def to_dos(context: Context, person: UUID) -> list[ToDo]:
         ToDo(name="mentor.promise_due", title=_PROMISE, due=row.due_on, subject=row.student_id, link=link)
         for row in rows
     ]
-    return found + await care_to_dos(context, person, today=today)
+    return found
 
 
 async def growth_sections(context: Context, *, student: UUID, begins: date, ends: date) -> list[GrowthSection]:
@@ -129,14 +128,3 @@ async def remind(context: Context) -> None:
         children = await unreached(session, dues, district=context.district, school=school, today=today)
         events += [(TalkDue(student=child.student, due=day), child.student) for child in children]
     await publish_all(session, [*events])
-
-
-JOBS: Final = (
-    Job(
-        name="talks_due",
-        title=Text(zh="提醒未谈到的学生", en="Remind of pupils not talked with"),
-        run=remind,
-        every="daily",
-        at=time(7, 0),
-    ),
-)

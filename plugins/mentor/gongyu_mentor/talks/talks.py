@@ -12,8 +12,8 @@ from sqlalchemy.orm import aliased
 from gongyu.events.outbox import publish_all
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
-from gongyu_mentor.events import TalkLogged
 from gongyu_mentor.models import Assignment
+from gongyu_mentor.talks.events import TalkLogged
 from gongyu_mentor.talks.models import Promise, Talk, TalkFile
 from gongyu_mentor.talks.readers import is_newest
 from gongyu_mentor.talks.schemas import Amendment, NewTalk, Sent, SentTalk

@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from gongyu.web import Call
 from gongyu_mentor.asking import MENTOR, visible
-from gongyu_mentor.talks.board import require_school
+from gongyu_mentor.people import require_school
 from gongyu_mentor.training import sessions
 from gongyu_mentor.training.schemas import (
     AttendanceIn,

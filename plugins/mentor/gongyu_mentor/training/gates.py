@@ -8,10 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from gongyu.districts.schools import settings_at
-from gongyu.people.rights.periods import birthday
+from gongyu.people.models import Person
+from gongyu.people.rights.periods import birthday, today_in
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
-from gongyu_mentor.rounds import district_day
 from gongyu_mentor.settings import MentorSettings
 from gongyu_mentor.training.models import Attendance, Check, Training
 
@@ -48,14 +48,17 @@ async def require_checked(context: Context, *, school: UUID, mentors: Collection
         ProblemError: `conflict`, naming each of them.
     """
     rules = await settings_at(context, [school]) or MentorSettings()
-    if rules.check_required and (missing := await unchecked(context, people=mentors, rules=rules)):
-        errors = [(f"/mentors/{one}", Text(zh="没有有效的查询结果", en="no valid check")) for one in missing]
-        raise ProblemError("conflict", UNCHECKED, errors=errors)
+    if not rules.check_required or not (missing := await unchecked(context, people=mentors, rules=rules)):
+        return
+    named = sa.select(Person.id, Person.name).where(Person.id.in_(missing)).order_by(Person.name, Person.id)
+    says = Text(zh="{name}：没有有效的查询结果", en="{name}: no valid check")
+    errors = [(f"/mentors/{row.id}", says.format(name=row.name)) for row in await context.session.execute(named)]
+    raise ProblemError("conflict", UNCHECKED, errors=errors)
 
 
 async def unchecked(context: Context, *, people: Collection[UUID], rules: MentorSettings) -> list[UUID]:
     """Those whose newest check is missing, not clear, or too old."""
-    today = district_day(context.district, context.now)
+    today = today_in(context.district, context.now)
     checks = newest_checks().subquery()
     found = sa.select(checks.c.person_id, checks.c.checked_on, checks.c.result).where(checks.c.person_id.in_(people))
     valid = {

@@ -13,11 +13,11 @@ from gongyu.database.model import new_id
 from gongyu.database.reading import within_orgs
 from gongyu.districts.schools import settings_at
 from gongyu.people.models import Person
+from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 from gongyu_mentor import people
 from gongyu_mentor.models import Assignment, Round
-from gongyu_mentor.rounds import district_day
 from gongyu_mentor.settings import MentorSettings
 from gongyu_mentor.training.gates import newest_checks, valid_until
 from gongyu_mentor.training.models import Attendance, Check, Training
@@ -64,7 +64,7 @@ async def trainings(
     )
     if training is not None:
         found = found.where(Training.id == training)
-    rows = await source.execute(found, {"orgs": None if schools is None else list(schools)})
+    rows = await source.execute(found, people.bound(orgs=schools))
     return [TrainingOut(**{**row._mapping, "attended": sorted(row.attended or [])}) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented name
 
 
@@ -121,8 +121,7 @@ async def record_attendance(
     held = await _held(session, training, orgs)
     if context.now < held.starts_at:
         raise ProblemError("conflict", Text(zh="培训还没有开始", en="the session has not begun"))
-    day = district_day(context.district, context.now)
-    await _require_staff(session, held.school, attended, day=day, pointer="/attended/{at}")
+    await people.require_staff(context, school=held.school, whom=attended, pointer="/attended/{at}")
     gone = sa.delete(Attendance).where(Attendance.training_id == training, Attendance.mentor_id.not_in(attended))
     await session.execute(gone)
     if attended:
@@ -131,19 +130,11 @@ async def record_attendance(
     return await _held(session, training, orgs)
 
 
-async def _require_staff(session: AsyncSession, school: UUID, whom: list[UUID], *, day: date, pointer: str) -> None:
-    staff = set(await session.scalars(people.staff_at(school, today=day)))
-    text = Text(zh="不是本校的教职工", en="nobody who works at this school")
-    if errors := [(pointer.format(at=at), text) for at, one in enumerate(whom) if one not in staff]:
-        raise ProblemError("invalid", errors=errors)
-
-
 async def record_check(context: Context, *, school: UUID, asked: CheckIn, by: UUID) -> None:
     """Add what a check said; nothing that was known before is changed."""
-    day = district_day(context.district, context.now)
-    if asked.checked_on > day:
+    if asked.checked_on > today_in(context.district, context.now):
         raise ProblemError("invalid", errors=[("/checked_on", Text(zh="不能晚于今天", en="it lies in the future"))])
-    await _require_staff(context.session, school, [asked.person], day=day, pointer="/person")
+    await people.require_staff(context, school=school, whom=[asked.person], pointer="/person")
     row = {
         "id": new_id(),
         "person_id": asked.person,
@@ -166,7 +157,7 @@ async def record_check(context: Context, *, school: UUID, asked: CheckIn, by: UU
 async def missing(context: Context, *, school: UUID) -> list[MissingOut]:
     """Mentors of the school's pupils who may not talk yet, and what of theirs is missing."""
     rules = await settings_at(context, [school]) or MentorSettings()
-    today = district_day(context.district, context.now)
+    today = today_in(context.district, context.now)
     checks = newest_checks().subquery()
     trained = sa.exists().where(
         Attendance.mentor_id == Person.id, Attendance.training_id == Training.id, Training.school_id == school

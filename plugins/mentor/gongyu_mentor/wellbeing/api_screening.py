@@ -7,8 +7,9 @@ from litestar import Request, get, post
 from litestar.params import FromPath, QueryParameter
 
 from gongyu.web import Call, ProblemError
+from gongyu_mentor.people import schools_as
 from gongyu_mentor.wellbeing import results, screening
-from gongyu_mentor.wellbeing.grounds import GROUNDS, schools_as
+from gongyu_mentor.wellbeing.grounds import GROUNDS
 from gongyu_mentor.wellbeing.schemas import FigureOut, LevelOut, OwnResult, Plan, ResultOut
 
 __all__ = ["SCREENING_ROUTES"]

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from gongyu.access.principal import Principal
 from gongyu.database.model import new_id
-from gongyu.plugin import Context, Text
+from gongyu.plugin import Context
 from gongyu.web import ProblemError
-from gongyu_mentor.wellbeing.grounds import lead_schools, opened, owns, school_of, schools_as, staff_of
+from gongyu_mentor.people import require_staff, school_of, schools_as
+from gongyu_mentor.wellbeing.grounds import lead_schools, opened, owns
 from gongyu_mentor.wellbeing.models import BreakGlass, Case, Lead
 from gongyu_mentor.wellbeing.schemas import BreakGlassIn, BreakGlassOut
 
@@ -103,10 +104,7 @@ async def name_leads(context: Context, principal: Principal, *, school: UUID, pe
     """Name the school's one or two leads for mental health; whoever was and is not named is one no more."""
     if school not in schools_as(principal, "principal"):
         raise ProblemError("not-found")
-    strangers = [at for at, one in enumerate(people) if await staff_of(context, school, one) is None]
-    if strangers:
-        text = Text(zh="不是本校的教职工", en="nobody who works at the school")
-        raise ProblemError("invalid", errors=[(f"/people/{at}", text) for at in strangers])
+    await require_staff(context, school=school, whom=people, pointer="/people/{at}")
     await context.session.execute(sa.delete(Lead).where(Lead.school_id == school))
     rows = [
         {"school_id": school, "person_id": one, "named_by": principal.person, "since": context.now}

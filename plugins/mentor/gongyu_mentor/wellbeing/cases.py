@@ -13,8 +13,8 @@ from gongyu.people.models import Person
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 from gongyu_mentor.models import AnyRow, Assignment
-from gongyu_mentor.people import STAFF
-from gongyu_mentor.wellbeing.grounds import lead_schools, owns, school_of, schools_as
+from gongyu_mentor.people import STAFF, school_of, schools_as
+from gongyu_mentor.wellbeing.grounds import lead_schools, owns
 from gongyu_mentor.wellbeing.models import Case, CaseNote, PlanItem
 from gongyu_mentor.wellbeing.schemas import CaseIn, CaseLine, CaseOut, NoteOut, PlanIn, PlanOut
 

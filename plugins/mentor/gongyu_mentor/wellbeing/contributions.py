@@ -5,11 +5,13 @@ from typing import Final
 
 from gongyu.plugin import Job, Permission, Text
 from gongyu_mentor.people import STAFF
-from gongyu_mentor.wellbeing.screening import forget_withdrawn
+from gongyu_mentor.room import Room
+from gongyu_mentor.wellbeing import api, figures, records
+from gongyu_mentor.wellbeing.screening import PURPOSE, forget_withdrawn
 
-__all__ = ["JOBS", "PERMISSIONS"]
+__all__ = ["ROOM"]
 
-PERMISSIONS: Final = (
+_PERMISSIONS: Final = (
     Permission(
         "mentor.wellbeing.keep", Text(zh="记录自己的心情", en="Keep one's own curve"), ("student",), sensitive=True
     ),
@@ -30,7 +32,7 @@ PERMISSIONS: Final = (
         (*STAFF, "districtAdministrator"),
     ),
 )
-JOBS: Final = (
+_JOBS: Final = (
     Job(
         "screening_consent",
         Text(zh="删除已撤回同意的筛查结果", en="Delete screenings whose consent was taken back"),
@@ -38,4 +40,14 @@ JOBS: Final = (
         every="daily",
         at=time(3, 20),
     ),
+)
+ROOM: Final = Room(
+    permissions=_PERMISSIONS,
+    routes=api.ROUTES,
+    jobs=_JOBS,
+    consent_purposes=(PURPOSE,),
+    retention_categories=records.RETENTION,
+    held=records.held,
+    erased=records.erased,
+    to_dos=figures.to_dos,
 )

@@ -18,8 +18,9 @@ from gongyu.plugin import Context, Text
 from gongyu.text import Language
 from gongyu.web import ProblemError
 from gongyu_mentor.models import AnyRow
+from gongyu_mentor.people import school_of
 from gongyu_mentor.wellbeing import wishes
-from gongyu_mentor.wellbeing.grounds import GROUNDS, Opened, ground_of, opened, school_of
+from gongyu_mentor.wellbeing.grounds import GROUNDS, Opened, ground_of, opened
 from gongyu_mentor.wellbeing.models import Entry, Opening
 from gongyu_mentor.wellbeing.schemas import (
     Curve,

@@ -2,14 +2,9 @@
 
 from uuid import UUID
 
-import sqlalchemy as sa
-
-from gongyu.access.principal import Membership as Held
-from gongyu.access.principal import Principal
-from gongyu.access.relations import holds
-from gongyu.people.models import Membership, Org
 from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Text, ToDo
+from gongyu_mentor.people import as_principal
 from gongyu_mentor.wellbeing import breaking, cases, tasks, wishes
 
 __all__ = ["to_dos"]
@@ -17,7 +12,7 @@ __all__ = ["to_dos"]
 
 async def to_dos(context: Context, person: UUID) -> list[ToDo]:
     """Overdue ones have a day in the past: whoever shows them sees it. No names: it may stand on a locked phone."""
-    principal = await _as_principal(context, person)
+    principal = await as_principal(context, person)
     found = [
         ToDo(
             name="mentor.talk_wish",
@@ -71,23 +66,3 @@ async def to_dos(context: Context, person: UUID) -> list[ToDo]:
         for one in await breaking.of_owned_cases(context, principal)
     ]
     return found
-
-
-async def _as_principal(context: Context, person: UUID) -> Principal:
-    """As the gate would see them: the schools' roles they hold today, each at its own school."""
-    today = today_in(context.district, context.now)
-    held = (
-        sa.select(Membership.role, Membership.org_id, Org.parent_id.is_(None).label("everywhere"))
-        .join(Org, Org.id == Membership.org_id)
-        .where(Membership.person_id == person, holds(Membership, today))
-    )
-    return Principal(
-        person=person,
-        name="",
-        memberships=tuple(
-            Held(role=row.role, org=row.org_id, orgs=frozenset({row.org_id}), everywhere=row.everywhere)
-            for row in await context.session.execute(held)
-        ),
-        scopes=None,
-        via="",
-    )

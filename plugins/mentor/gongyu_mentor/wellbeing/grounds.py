@@ -12,13 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from gongyu.access.principal import Principal
-from gongyu.access.relations import holds
-from gongyu.people.models import Membership, Person
-from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 from gongyu_mentor.models import Assignment
-from gongyu_mentor.people import STAFF
+from gongyu_mentor.people import STAFF, schools_as
 from gongyu_mentor.wellbeing.models import BreakGlass, Case, Lead, Opening
 
 __all__ = [
@@ -29,9 +26,6 @@ __all__ = [
     "lead_schools",
     "opened",
     "owns",
-    "school_of",
-    "schools_as",
-    "staff_of",
 ]
 
 Ground = Literal["mentor", "case", "counselor", "break_glass", "lead"]
@@ -51,12 +45,6 @@ class Opened:
 
     ground: Ground
     since: datetime | None = None
-
-
-def schools_as(principal: Principal, *roles: str) -> frozenset[UUID]:
-    """The schools somebody holds one of these roles at; a role of the whole district is none of a school."""
-    held = (one.orgs for one in principal.memberships if one.role in roles and not one.everywhere)
-    return frozenset().union(*held)
 
 
 def owns(principal: Principal) -> sa.ColumnElement[bool]:
@@ -106,27 +94,3 @@ def lead_schools(principal: Principal) -> sa.Select[UUID]:
     return sa.select(Lead.school_id).where(
         Lead.person_id == principal.person, Lead.school_id.in_(schools_as(principal, *STAFF))
     )
-
-
-async def school_of(context: Context, student: UUID) -> UUID | None:
-    """Where a pupil is at school today."""
-    today = today_in(context.district, context.now)
-    found = (
-        sa.select(Membership.org_id)
-        .where(Membership.person_id == student, Membership.role == "student", holds(Membership, today))
-        .order_by(Membership.is_primary.desc(), Membership.begins_on.desc(), Membership.org_id)
-        .limit(1)
-    )
-    return (await context.session.execute(found)).scalar_one_or_none()
-
-
-async def staff_of(context: Context, school: UUID, person: UUID) -> str | None:
-    """The name of somebody who works at a school."""
-    today = today_in(context.district, context.now)
-    found = (
-        sa.select(Person.name)
-        .join(Membership, Membership.person_id == Person.id)
-        .where(Person.id == person, Membership.org_id == school, Membership.role.in_(STAFF), holds(Membership, today))
-        .limit(1)
-    )
-    return (await context.session.execute(found)).scalar_one_or_none()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from gongyu.people.rights.contract import Erased, PersonPart, RetentionCategory
 from gongyu.people.rights.periods import last_days
 from gongyu.plugin import Context, Text
-from gongyu_mentor.letters.records import SELF
+from gongyu_mentor.room import SELF
 from gongyu_mentor.wellbeing.models import BreakGlass, Case, Entry, Opening, PlanItem, Screening, Wish
 from gongyu_mentor.wellbeing.results import NOT_A_DIAGNOSIS, content_of
 
@@ -135,11 +135,13 @@ async def _expire(context: Context, before: date) -> int:
     return count
 
 
-RETENTION: Final = RetentionCategory(
-    name="mentor.wellbeing",
-    title=Text(zh="心理曲线、个案与筛查结果", en="Wellbeing, cases and screenings"),
-    purpose=Text(zh="心理健康帮扶", en="Care for mental health"),
-    basis=Text(zh="精神卫生法第十六条；个人信息保护法第十九条", en="Mental Health Law 16; PIPL 19"),
-    keep=timedelta(days=180),
-    expire=_expire,
+RETENTION: Final = (
+    RetentionCategory(
+        name="mentor.wellbeing",
+        title=Text(zh="心理曲线、个案与筛查结果", en="Wellbeing, cases and screenings"),
+        purpose=Text(zh="心理健康帮扶", en="Care for mental health"),
+        basis=Text(zh="精神卫生法第十六条；个人信息保护法第十九条", en="Mental Health Law 16; PIPL 19"),
+        keep=timedelta(days=180),
+        expire=_expire,
+    ),
 )

@@ -19,7 +19,8 @@ from gongyu.plugin import Context, Text
 from gongyu.text import Language
 from gongyu.web import ProblemError
 from gongyu_mentor.models import AnyRow
-from gongyu_mentor.wellbeing.grounds import Opened, ground_of, lead_schools, opened, schools_as
+from gongyu_mentor.people import schools_as
+from gongyu_mentor.wellbeing.grounds import Opened, ground_of, lead_schools, opened
 from gongyu_mentor.wellbeing.models import Case, Screening
 from gongyu_mentor.wellbeing.schemas import FigureOut, Level, LevelOut, OwnResult, ResultOut
 

@@ -11,8 +11,9 @@ from gongyu.people.models import Person
 from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context
 from gongyu.web import ProblemError
-from gongyu_mentor.models import Assignment
-from gongyu_mentor.wellbeing.grounds import lead_schools, schools_as
+from gongyu_mentor.assignments import mentored_by
+from gongyu_mentor.people import schools_as
+from gongyu_mentor.wellbeing.grounds import lead_schools
 from gongyu_mentor.wellbeing.models import Case, PlanItem
 from gongyu_mentor.wellbeing.results import last_levels
 from gongyu_mentor.wellbeing.schemas import TaskOut
@@ -23,9 +24,7 @@ __all__ = ["done", "mine", "reaching"]
 def reaching(context: Context, principal: Principal) -> sa.ColumnElement[bool]:
     """The tasks that are somebody's by what they are to the pupil or the school now."""
     today = today_in(context.district, context.now)
-    mentees = sa.select(Assignment.student_id).where(
-        Assignment.mentor_id == principal.person, Assignment.ends_at.is_(None)
-    )
+    mentees = mentored_by(principal.person)
     whose = {
         "mentor": Case.student_id.in_(mentees),
         "homeroom": Case.student_id.in_(homeroom_teacher_of(principal, today=today)),

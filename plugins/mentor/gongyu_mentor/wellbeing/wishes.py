@@ -15,9 +15,9 @@ from gongyu.people.models import ClassGroup, Enrolment, Membership, Person
 from gongyu.people.rights.periods import today_in
 from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
+from gongyu_mentor.assignments import mentored_by
 from gongyu_mentor.models import AnyRow, Assignment
-from gongyu_mentor.people import STAFF
-from gongyu_mentor.wellbeing.grounds import schools_as, staff_of
+from gongyu_mentor.people import STAFF, schools_as, staff_at
 from gongyu_mentor.wellbeing.models import Wish
 from gongyu_mentor.wellbeing.schemas import StepIn, TalkTo, WishLine, WishOut
 
@@ -28,7 +28,7 @@ async def ask(context: Context, *, student: UUID, school: UUID, wanted: TalkTo) 
     """A wish to talk, and when it is to be answered by."""
     name = None
     if wanted.who == "named":
-        name = await staff_of(context, school, wanted.person) if wanted.person else None
+        name = await _name_of(context, school, wanted.person) if wanted.person else None
         if name is None:
             text = Text(zh="不是本校的教职工", en="nobody who works at your school")
             raise ProblemError("invalid", errors=[("/talk_to/person", text)])
@@ -50,6 +50,13 @@ async def ask(context: Context, *, student: UUID, school: UUID, wanted: TalkTo) 
     )
     made = (await context.session.execute(row.returning(*Wish.__table__.columns))).one()
     return _out(context, made, name)
+
+
+async def _name_of(context: Context, school: UUID, person: UUID) -> str | None:
+    """Of somebody who works at a school."""
+    staff = staff_at(school, today=today_in(context.district, context.now))
+    found = sa.select(Person.name).where(Person.id == person, Person.id.in_(staff))
+    return (await context.session.execute(found)).scalar_one_or_none()
 
 
 async def _anybody(context: Context, *, student: UUID, school: UUID, who: str) -> bool:
@@ -111,9 +118,7 @@ def _clock(context: Context, row: AnyRow) -> dict[str, Any]:
 def reaching(context: Context, principal: Principal) -> sa.ColumnElement[bool]:
     """The wishes that are for somebody, by what they are to the pupil or the school now."""
     today = today_in(context.district, context.now)
-    mentees = sa.select(Assignment.student_id).where(
-        Assignment.mentor_id == principal.person, Assignment.ends_at.is_(None)
-    )
+    mentees = mentored_by(principal.person)
     return sa.and_(
         Wish.school_id.in_(schools_as(principal, *STAFF)),
         sa.or_(

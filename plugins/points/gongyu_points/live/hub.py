@@ -33,7 +33,7 @@ log = structlog.get_logger("gongyu.points.live")
 _BACK_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 5
 #: Between two looks. Under load every look finds more, instead of more looks being made.
-_GAP_SECONDS: Final = 0.08
+_GAP_SECONDS: Final = 0.04
 _QUEUE: Final = 200
 _MOST: Final = 1000
 

@@ -5,7 +5,7 @@ its end. So it lets go of a batch, and where there is more, an event in the same
 """
 
 from datetime import time
-from typing import Final
+from typing import Final, Literal
 
 from gongyu.events.outbox import publish
 from gongyu.plugin import Context, Job, Occurrence, Text
@@ -31,7 +31,7 @@ async def go_on(context: Context, occurrence: Occurrence) -> None:
     await _let_go(context, occurrence.data["what"])
 
 
-async def _let_go(context: Context, what: str) -> None:
+async def _let_go(context: Context, what: Literal["orders", "leases"]) -> None:
     # Between two terms nothing is on hold: a term closes only after that.
     open_ = await run(context.session, "SELECT 1 FROM {s}.points_term WHERE state = 'open'")
     if open_ and await _BATCHES[what](context):

@@ -1,6 +1,5 @@
 """Talks and care in a person's copy, at their erasure, and at the end of keeping."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -8,15 +7,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from gongyu.people.rights.contract import PROTECTED, Erased, PersonPart, Purpose, Reader, RetentionCategory
+from gongyu.people.rights.contract import PROTECTED, Erased, PersonPart, Purpose, RetentionCategory
 from gongyu.people.rights.periods import last_days
 from gongyu.plugin import Context, Text
+from gongyu_mentor.room import SELF
 from gongyu_mentor.talks.models import Promise, PromiseEnd, Talk, TalkFile
 from gongyu_mentor.talks.readers import is_newest
 
 __all__ = ["PURPOSES", "RETENTION", "erased", "held"]
 
-_OWN: Final[frozenset[Reader]] = frozenset({"self"})
 _LABELS: Final = {
     "happened_at": Text(zh="时间", en="when"),
     "kind": Text(zh="种类", en="kind"),
@@ -56,7 +55,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
             title=Text(zh="谈心谈话", en="Talks"),
             rows=[_row(context, row) for row in talks],
             labels=_LABELS,
-            readers=_OWN,
+            readers=SELF,
         ),
         PersonPart(
             name="talks_for_guardians",
@@ -70,7 +69,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
             title=Text(zh="下次说好的事", en="Promises"),
             rows=await _promises(context, person),
             labels=_LABELS,
-            readers=_OWN,
+            readers=SELF,
         ),
         PersonPart(name="talks_held", title=Text(zh="我做的谈话", en="Talks I held"), rows=mine, labels=_LABELS),
     ]
@@ -132,7 +131,7 @@ async def _expire(context: Context, before: date) -> int:
     return len((await context.session.execute(gone, execution_options={"synchronize_session": False})).all())
 
 
-RETENTION: Final[Sequence[RetentionCategory]] = (
+RETENTION: Final = (
     RetentionCategory(
         name="mentor.talks",
         title=Text(zh="谈心谈话", en="Talks"),
@@ -146,7 +145,7 @@ RETENTION: Final[Sequence[RetentionCategory]] = (
     ),
 )
 
-PURPOSES: Final[Sequence[Purpose]] = (
+PURPOSES: Final = (
     Purpose(
         name="mentor.talks",
         title=Text(zh="谈心谈话", en="Talks"),

@@ -1,6 +1,5 @@
 """Training and checks in a person's copy, at their erasure, and at the end of keeping."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 
 from gongyu.people.rights.contract import Erased, PersonPart, RetentionCategory
 from gongyu.plugin import Context, Text
+from gongyu_mentor.room import SELF
 from gongyu_mentor.training.models import Attendance, Check, Training
 
 __all__ = ["RETENTION", "erased", "held"]
@@ -43,7 +43,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
             title=Text(zh="违法犯罪记录查询", en="Criminal-record checks"),
             rows=[row._asdict() for row in await session.execute(checks.order_by(Check.checked_on))],
             labels=_LABELS,
-            readers=frozenset({"self"}),
+            readers=SELF,
         ),
     ]
 
@@ -73,7 +73,7 @@ async def _expire(context: Context, before: date) -> int:
     return len((await context.session.execute(gone, execution_options={"synchronize_session": False})).all())
 
 
-RETENTION: Final[Sequence[RetentionCategory]] = (
+RETENTION: Final = (
     RetentionCategory(
         name="mentor.checks",
         title=Text(zh="违法犯罪记录查询", en="Criminal-record checks"),

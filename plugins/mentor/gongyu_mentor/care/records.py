@@ -1,6 +1,5 @@
 """The care list in a person's copy, at their erasure, and at the end of keeping."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -89,7 +88,7 @@ async def _expire(context: Context, before: date) -> int:
     return len((await context.session.execute(gone, execution_options={"synchronize_session": False})).all())
 
 
-RETENTION: Final[Sequence[RetentionCategory]] = (
+RETENTION: Final = (
     RetentionCategory(
         name="mentor.care",
         title=Text(zh="关爱记录", en="The care list"),
