@@ -30,13 +30,14 @@ async def require_student(call: Call, student: UUID, *, today: date) -> None:
 
 
 async def pupils_of_school(call: Call, school: UUID, *, today: date) -> list[UUID]:
-    """The pupils of a school for whoever serves there; any other school looks like none."""
-    if call.verdict is None or not call.verdict.covers(school):
-        raise ProblemError("not-found")
+    """The pupils of a school for whoever serves there; any other looks like one without pupils, and like none."""
     pupils = sa.select(Membership.person_id).where(
         Membership.org_id == school, Membership.role == "student", holds(Membership, today)
     )
-    return list(set((await (await call.db()).execute(pupils)).scalars()))
+    found = set((await (await call.db()).execute(pupils)).scalars())
+    if not found or call.verdict is None or not call.verdict.covers(school):
+        raise ProblemError("not-found")
+    return list(found)
 
 
 async def require_class(call: Call, class_id: UUID, *, today: date) -> None:
