@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -24,7 +25,6 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import sessions
@@ -47,22 +47,29 @@ from gongyu.web.door import Door
 from gongyu.web.observe import Observe
 from gongyu.web.refusals import Refusals
 
-from .walk.ground import BODIES, PLACES, Bodies, Ground, Things, of_core
+from .walk.ending import ending
+from .walk.ground import BODIES, KIND, PLACES, Bodies, Ground, Paths, Queries, Thing, Things, of_core
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
     pytest.mark.timeout(600),
 ]
 TABLE: Final = Path(__file__).with_name("route_expectations.toml")
-#: `homeroom` has the class of `student`, whose `guardian` it is; `teacher` is at the same school and has no class.
+#: `homeroom` has the class of `student`, whose `guardian` it is; `mentor`, `counselor`, `lead` and `teacher` are at the
+#: same school and have no class: what they are to the pupil, the plugins say (`teacher` is who once was something).
+#: `estranged` is a guardian of `student` who may not be in contact.
 ROLES: Final = (
     "administrator",
     "site",
     "principal",
     "homeroom",
+    "mentor",
+    "counselor",
+    "lead",
     "teacher",
     "student",
     "guardian",
+    "estranged",
     "nobody",
 )
 #: Anybody's credentials of this district, at the district next door.
@@ -76,10 +83,15 @@ class Scene:
     """A district of two schools, a person of each role at the first, and what they could ask for, near and far."""
 
     app: Observe
+    persons: dict[str, UUID]
     cookies: dict[str, str]
     #: By the name of a path parameter, a plugin's own as `<plugin>.<name>`.
     things: Things = field(default_factory=dict)
+    #: By place, what is written where somebody speaks of the pupil.
+    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bodies: Bodies = field(default_factory=dict)
+    paths: Paths = field(default_factory=dict)
+    queries: Queries = field(default_factory=dict)
 
 
 class CheapHasher(PasswordHasher):
@@ -101,6 +113,10 @@ async def _member(session: AsyncSession, name: str, role: str, org: UUID) -> UUI
     return person
 
 
+def _pupil(place: str) -> str:
+    return f"学生{PLACES.index(place) + 1}"
+
+
 def _module(plugin: str) -> ModuleType | None:
     """What `walk/` says of a plugin, if it says anything."""
     there = Path(__file__).with_name("walk").joinpath(f"{plugin}.py").exists()
@@ -119,21 +135,28 @@ async def _populate(
         "site": await _member(session, "网管", "siteAdministrator", near),
         "principal": await _member(session, "校长", "principal", near),
         "homeroom": await _member(session, "班主任", "teacher", near),
+        "mentor": await _member(session, "导师", "teacher", near),
+        "counselor": await _member(session, "心理老师", "counselor", near),
+        "lead": await _member(session, "德育主任", "teacher", near),
         "teacher": await _member(session, "科任", "teacher", near),
         "guardian": await _member(session, "家长", "guardian", near),
+        "estranged": await _member(session, "家长", "guardian", near),
     }
+    await _member(session, "校长", "principal", far)
     teachers = {"own": persons["homeroom"]}
     things: Things = {"person": {}, "class_id": {}, "token": {}, "school": schools}
     for place, school in schools.items():
-        title = "2班" if place == "class" else "1班"
+        title = f"{PLACES.index(place) + 1}班"
         class_id = await _add(session, ClassGroup, title=title, type="homeroom", school_id=school)
-        pupil = await _member(session, f"学生{title}", "student", school)
+        pupil = await _member(session, _pupil(place), "student", school)
         enrolled = {"class_id": class_id, "begins_on": LONG_AGO}
         await _add(session, Enrolment, person_id=pupil, role="student", **enrolled)
         if place == "own":
             persons["student"] = pupil
-            bond = {"guardian_id": persons["guardian"], "student_id": pupil, "kind": "mother", "is_legal": True}
-            await _add(session, Guardianship, **bond, begins_on=LONG_AGO)
+            for guardian, kind in (("guardian", "mother"), ("estranged", "father")):
+                bond = {"guardian_id": persons[guardian], "student_id": pupil, "kind": kind, "is_legal": True}
+                allowed = guardian != "estranged"
+                await _add(session, Guardianship, **bond, contact_allowed=allowed, begins_on=LONG_AGO)
         else:
             teachers[place] = await _member(session, f"班主任{title}", "teacher", school)
         teacher = {"person_id": teachers[place], "role": "teacher", "is_primary": True}
@@ -145,9 +168,7 @@ async def _populate(
     hook = await _add(session, WebhookRow, url="https://example.org/", types=[], secret=b"")
     things["webhook"] = dict.fromkeys(PLACES, hook)
     things["student"], things["teacher"] = things["person"], teachers
-    ground = Ground(
-        platform, state, schools, things["class_id"], things["person"], teachers, guardian=persons["guardian"]
-    )
+    ground = Ground(platform, state, schools, things["class_id"], things["person"], teachers, persons)
     things |= await of_core(session, ground)
     for name in state.enabled:
         if module := _module(name):
@@ -177,6 +198,7 @@ async def _work_undone(self: Database, district: District) -> AsyncGenerator[Asy
 
 @pytest.fixture
 async def scene(platform: Platform, host: Host, make_district: MakeDistrict, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    assert not host.refused, "what cannot load has no routes to walk"
     plugins = "\n".join(f"[plugins.{name}]" for name in host.plugins)
     state = await make_district("ezhou", plugins)
     await make_district("huangshi", plugins, name="黄石市")
@@ -188,10 +210,15 @@ async def scene(platform: Platform, host: Host, make_district: MakeDistrict, mon
     monkeypatch.setattr(Database, "work", _work_undone)
     monkeypatch.setattr(AsyncSession, "commit", AsyncSession.rollback)
     bodies: Bodies = BODIES
+    paths: Paths = {}
+    queries: Queries = {}
     for name in state.enabled:
         if module := _module(name):
             bodies = {**bodies, **module.BODIES}
-    return Scene(app, cookies, things, bodies)
+            paths = {**paths, **getattr(module, "PATHS", {})}
+            queries = {**queries, **getattr(module, "QUERIES", {})}
+    marks = {place: (str(pupil), _pupil(place)) for place, pupil in things["student"].items()}
+    return Scene(app, persons, cookies, things, marks, bodies, paths, queries)
 
 
 def routes_of(app: Observe) -> list[tuple[str, str]]:
@@ -223,27 +250,9 @@ def meaning(status: int) -> str:
     return f"{status // 100}xx"
 
 
-def ending(app: Observe) -> ASGIApp:
-    """The application with somebody in front of it who leaves as soon as an answer without an end begins."""
-
-    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-        endless, over = False, False
-
-        async def sent(message: Message) -> None:
-            nonlocal endless, over
-            if message["type"] == "http.response.start":
-                endless = any(value.startswith(b"text/event-stream") for _, value in message["headers"])
-            over = message["type"] == "http.response.body" and not message["more_body"]
-            await send(message)
-
-        async def received() -> Any:  # noqa: ANN401 - any message
-            return {"type": "http.disconnect"} if endless else await receive()
-
-        await app(scope, received, sent)
-        if not over:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return asgi
+def _named(route: str) -> bool:
+    """Whether the path says of whom or of what."""
+    return "{" in route.replace("{district}", "")
 
 
 class Walk:
@@ -252,73 +261,99 @@ class Walk:
     def __init__(self, scene: Scene, bodies: Mapping[tuple[str, str], Json]) -> None:
         self._scene, self._bodies, self._numbers = scene, bodies, count(1)
 
-    async def _ask(
-        self, method: str, path: str, place: str, headers: Mapping[str, str], district: str = "ezhou"
-    ) -> str:
+    async def _ask(self, row: str, place: str, role: str, headers: Mapping[str, str], district: str = "ezhou") -> str:
         number = next(self._numbers)
         address = f"10.{number // 65536}.{number // 256 % 256}.{number % 256}"
         transport = httpx.ASGITransport(app=ending(self._scene.app), client=(address, 1))  # type: ignore[arg-type]  # ASGI's types differ in name
+        thing = partial(self._thing, row, place, role)
+        method, url = self._url(row, thing, district)
+        body = self._body(row, thing)
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
         async with httpx.AsyncClient(transport=transport, base_url="https://gongyu.test") as client:
-            url, body = self._url(path, place, district), self._body(method, path, place)
-            answer = await client.request(method, url, json=body, headers=dict(headers))
-        return meaning(answer.status_code)
+            answer = await client.request(method, url, headers=dict(headers), **content)
+        said = meaning(answer.status_code)
+        return f"{said} {self._about(answer)}".strip() if method == "GET" and not _named(row) else said
 
-    def _thing(self, path: str, name: str, place: str) -> str:
-        places = self._scene.things.get(f"{_area(path)}.{name}") or self._scene.things.get(name, {})
+    def _about(self, answer: httpx.Response) -> str:
+        """Of a list: whose pupils it speaks of, by number or by name."""
+        if not answer.is_success or "{" not in answer.text:
+            return ""
+        return " ".join(place for place, marks in self._scene.marks.items() if any(one in answer.text for one in marks))
+
+    def _thing(self, row: str, place: str, role: str, name: str) -> str:
+        if name == "oneself":
+            return str(self._scene.persons.get(role, uuid4()))
+        places = self._scene.things.get(f"{_area(row)}.{name}") or self._scene.things.get(name, {})
         return str(places.get(place, uuid4()))
 
-    def _url(self, path: str, place: str, district: str) -> str:
+    def _url(self, row: str, thing: Thing, district: str) -> tuple[str, str]:
+        method, _, path = row.partition(KIND)[0].partition(" ")
+        stands = self._scene.paths.get(row, {})
         url = path.replace("{district}", district)
         while "{" in url:
             name = url[url.index("{") + 1 : url.index("}")]
-            url = url.replace(f"{{{name}}}", self._thing(path, name, place))
-        return url
+            url = url.replace(f"{{{name}}}", thing(stands.get(name, name)))
+        query = _of(self._scene.queries, row)
+        if callable(query):
+            query = query(thing)
+        return method, f"{url}?{query}" if query else url
 
-    def _body(self, method: str, path: str, place: str) -> Any:  # noqa: ANN401 - any JSON
+    def _body(self, row: str, thing: Thing) -> Any:  # noqa: ANN401 - any JSON, or bytes
         """The example, with what is there in place of what is not."""
-        body = self._bodies.get((method, path))
-        real = self._scene.bodies.get(f"{method} {path}", {})
+        method, _, path = row.partition(KIND)[0].partition(" ")
+        body, real = self._bodies.get((method, path)), _of(self._scene.bodies, row) or {}
+        if callable(real):
+            return real(thing)
         if isinstance(body, dict):
             body = {field: value for field, value in body.items() if real.get(field, "") is not None}
             body |= {
-                field: [self._thing(path, name[0], place)] if isinstance(name, list) else self._thing(path, name, place)
+                field: [thing(name[0])] if isinstance(name, list) else thing(name)
                 for field, name in real.items()
                 if name is not None
             }
         return body
 
-    async def _at(self, method: str, path: str, role: str) -> str:
+    async def _at(self, row: str, role: str) -> str:
         cookie = self._scene.cookies.get(role)
         headers = {"cookie": f"{cookie_name('ezhou')}={cookie}"} if cookie else {}
-        of_something = path.replace("{district}", "").count("{") > 0 or f"{method} {path}" in self._scene.bodies
+        of_something = _named(row) or _of(self._scene.bodies, row) is not None
         places = PLACES if of_something else PLACES[:1]
-        found = [await self._ask(method, path, place, headers) for place in places]
+        found = [await self._ask(row, place, role, headers) for place in places]
         return found[0] if len(set(found)) == 1 else " / ".join(found)
 
-    async def _elsewhere(self, method: str, path: str) -> str:
-        """Whoever it is, with what lets them in at home, at the district next door."""
+    async def _elsewhere(self, row: str) -> str:
+        """With what lets them in at home, at the district next door: who may most and who may least stand for all."""
         found = set()
-        for role in ROLES:
+        for role in ("administrator", "guardian"):
             cookie = self._scene.cookies.get(role, "")
             headers = {"cookie": f"{cookie_name('huangshi')}={cookie}; {cookie_name('ezhou')}={cookie}"}
-            found.add(await self._ask(method, path, "own", headers, "huangshi"))
+            found.add(await self._ask(row, "own", role, headers, "huangshi"))
         return " | ".join(sorted(found))
 
-    async def row(self, method: str, path: str) -> dict[str, str]:
-        row = {role: await self._at(method, path, role) for role in ROLES}
-        if "{district}" in path:
-            row[ELSEWHERE] = await self._elsewhere(method, path)
+    def rows_of(self, route: str) -> list[str]:
+        """The route, and each kind of thing that it is to be asked for besides."""
+        return [route, *sorted(name for name in self._scene.paths if name.startswith(route + KIND))]
+
+    async def row(self, name: str) -> dict[str, str]:
+        row = {role: await self._at(name, role) for role in ROLES}
+        if "{district}" in name:
+            row[ELSEWHERE] = await self._elsewhere(name)
         return row
+
+
+def _of(named: Mapping[str, Any], row: str) -> Any:  # noqa: ANN401 - a body or a query
+    """By the row's own name, or else by its route."""
+    return named.get(row, named.get(row.partition(KIND)[0]))
 
 
 def written(row: Mapping[str, str]) -> str:
     """A row as it stands in the table: by what they get, who gets it; `*` is everybody else. Where it makes a
-    difference whose it is, nobody is let in without being named.
+    difference whose it is, or a list speaks of pupils, nobody is let in without being named.
     """
     groups: dict[str, list[str]] = {}
     for role, said in row.items():
         groups.setdefault(said, []).append(role)
-    rest = max(groups, key=lambda said: ("/" not in said, len(groups[said])))
+    rest = max(groups, key=lambda said: (" " not in said, len(groups[said])))
     parts = [f'"{said}" = "{"*" if said == rest else " ".join(roles)}"' for said, roles in sorted(groups.items())]
     return "{ " + ", ".join(parts) + " }"
 
@@ -335,7 +370,8 @@ async def test_every_route_gives_each_role_what_the_table_says(scene: Scene) -> 
         document = (await client.get("/openapi.json")).json()
     expected = tomllib.loads(TABLE.read_text("utf-8"))
     walk = Walk(scene, bodies_of(document))
-    found = {f"{method} {path}": await walk.row(method, path) for method, path in routes_of(scene.app)}
+    names = [name for method, path in routes_of(scene.app) for name in walk.rows_of(f"{method} {path}")]
+    found = {name: await walk.row(name) for name in names}
     here = {_area(name) for name in found}  # a plugin that is not on this machine has rows and no routes
     gone = [name for name in expected if name not in found and _area(name) in here]
     differ = {

@@ -17,6 +17,7 @@ from gongyu.events.admin import backlogs
 from gongyu.events.jobs import list_jobs
 from gongyu.events.models import PluginFailureRow
 from gongyu.people.rights.periods import today_in
+from gongyu.people.rights.reach import plugins_without_package
 from gongyu.people.rights.reminders import waiting
 from gongyu.platform import Platform
 from gongyu.text import Text
@@ -166,6 +167,21 @@ async def _district(platform: Platform, state: DistrictState) -> AsyncGenerator[
                     hook=failure.hook, n=failure.count, error=failure.error
                 ),
                 Text(zh="把日志交给插件作者", en="give the log to the plugin's author"),
+            )
+        for name in await plugins_without_package(platform, connection, state.district):
+            said = state.retention.get(name, {})
+            kept = ", ".join(f"{name}.{category}" for category in said) or f"{name}.*"
+            yield Check(
+                f"{slug} retention {name}",
+                "error",
+                Text(
+                    zh="保存期限类别 {kept} 无法执行：数据还在，插件 {name} 没有安装",
+                    en="retention of {kept} cannot run: the data is here, plugin {name} is not installed",
+                ).format(kept=kept, name=name),
+                Text(
+                    zh="安装它，或执行 gongyu plugin erase {name} {s}",
+                    en="install it, or run gongyu plugin erase {name} {s}",
+                ).format(name=name, s=slug),
             )
         requests = await waiting(connection, today=today_in(state.district, now))
         yield _check(

@@ -18,7 +18,6 @@ def configure_logs(level: int = logging.INFO) -> None:
     at_terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if not at_terminal else structlog.processors.StackInfoRenderer(),

@@ -116,9 +116,17 @@ class Public:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Instead of a permission: any signed-in person of the district; the rows are filtered by who they are."""
+    """Instead of a permission: any signed-in person of the district; the rows are filtered by who they are.
+
+    A token that was narrowed opens it with the scope `<plugin>.own` (the core's own routes: `people.own`): one made for
+    `points.*` must not read its holder's letters.
+
+    Attributes:
+        any_token: Every token opens it, whatever it was narrowed to: what says no more than whose the token is.
+    """
 
     reason: str
+    any_token: bool = False
 
 
 PUBLIC = Public
@@ -294,7 +302,7 @@ class ToDo(msgspec.Struct, frozen=True, kw_only=True):
         title: What is to be done, without names or sensitive words: it may be shown on a locked phone.
         due: By when; None: no date.
         subject: What it is about, by id; the link opens it where rights are checked again.
-        link: Under `/api/v1/{district}/`.
+        link: The path after the district in the API, such as `mentor/talks`.
     """
 
     name: str

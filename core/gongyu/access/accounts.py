@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gongyu.access import audit, sessions
+from gongyu.access import audit, sessions, tokens
 from gongyu.access.models import Account, FormerPassword
 from gongyu.access.passwords import Passwords, remembered, shortcomings
 from gongyu.access.rules import AccessRules
 from gongyu.people.models import Person
+from gongyu.people.private import holds_number
 from gongyu.text import Text
 
 __all__ = [
@@ -141,10 +142,23 @@ async def set_password(
     person: UUID,
     password: str,
     must_change: bool = False,
+    keeps_tokens: bool = False,
     by: str,
     now: datetime,
 ) -> None:
-    """Replace a password and end every session: whoever knew the old one is out (ASVS 5.0 7.4.3).
+    """Replace a password and end every session and API token: whoever got in with the old one is out (ASVS 5.0 7.4.3),
+    and could have made a token. The caller calls `authenticate.changed` after commit.
+
+    Args:
+        session: A district's session.
+        passwords: How they are kept.
+        rules: The district's, for the password policy.
+        person: Whose.
+        password: The new one.
+        must_change: As of `create_account`.
+        keeps_tokens: Whether the scripts go on: where the person has just shown the old password, nothing was lost.
+        by: Who asked.
+        now: The time.
 
     Raises:
         AccountError: No account, or everything that is wrong with the password.
@@ -169,7 +183,9 @@ async def set_password(
     values = {"password": hashed, "password_since": now, "must_change": must_change}
     await session.execute(sa.update(Account).where(Account.person_id == person).values(values))
     await sessions.end_all(session, person=person)
-    await audit.record(session, action="account.password_set", actor=by, subject=f"person:{person}")
+    revoked = 0 if keeps_tokens else await tokens.revoke_tokens_of(session, person=person, by=by)
+    details = {"tokens_revoked": revoked}
+    await audit.record(session, action="account.password_set", actor=by, subject=f"person:{person}", details=details)
 
 
 async def _former(session: AsyncSession, person: UUID, most: int) -> Sequence[str]:
@@ -202,4 +218,8 @@ def _name_troubles(name: str) -> list[Text]:
         )
     if any(character.isspace() or not character.isprintable() for character in name):
         found.append(Text(zh="用户名不能含空格或控制字符", en="a user name holds no spaces or control characters"))
+    if holds_number(name):  # user names are seen, and stand unsealed
+        found.append(
+            Text(zh="用户名不能是身份证号或手机号", en="a user name is no identity number and no mobile number")
+        )
     return found

@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.orm import aliased
 
 from gongyu.access import tokens
 from gongyu.access.models import Account, ApiToken, WebSession
 from gongyu.access.principal import Membership, Principal
-from gongyu.access.relations import holds
+from gongyu.access.relations import belongs, holds
+from gongyu.access.rights import FAMILY
 from gongyu.districts.registry import DistrictState
 from gongyu.people.models import Guardianship, Org, Person
 from gongyu.people.models import Membership as MembershipRow
@@ -207,7 +209,11 @@ def _memberships(rows: Sequence[sa.Row[Any]]) -> tuple[Membership, ...]:
 
 
 def _query(credential: sa.Subquery) -> sa.Select[Any]:
-    """The credential, its person and each membership of today with the orgs below: one row for each membership."""
+    """The credential, its person and each membership of today with the orgs below: one row for each membership.
+
+    A parent's counts while they are the guardian of a pupil there, and may have contact: the child leaves, the
+    guardianship ends or a court forbids the contact, and the role is gone at once, whether or not a roster says so.
+    """
     today = sa.bindparam("today", type_=sa.Date())
     held = (
         sa.select(MembershipRow.role, MembershipRow.org_id, MembershipRow.id)
@@ -223,7 +229,17 @@ def _query(credential: sa.Subquery) -> sa.Select[Any]:
         .group_by(below.c.root)
         .subquery("reach")
     )
-    guards = sa.exists().where(Guardianship.guardian_id == Person.id, holds(Guardianship, today))
+    child = aliased(MembershipRow)
+    cares = sa.exists().where(
+        Guardianship.guardian_id == credential.c.person_id,
+        Guardianship.contact_allowed,
+        holds(Guardianship, today),
+        child.person_id == Guardianship.student_id,
+        child.role == "student",
+        holds(child, today),
+        below.c.root == held.c.org_id,
+        below.c.org == child.org_id,
+    )
     return (
         sa.select(
             credential,
@@ -237,14 +253,13 @@ def _query(credential: sa.Subquery) -> sa.Select[Any]:
         .select_from(credential)
         .join(Person, Person.id == credential.c.person_id)
         .outerjoin(Account, Account.person_id == Person.id)
-        .outerjoin(held, sa.true())
+        .outerjoin(held, sa.or_(held.c.role.not_in(FAMILY), cares))
         .outerjoin(Org, Org.id == held.c.org_id)
         .outerjoin(reach, reach.c.root == held.c.org_id)
         .where(
             sa.or_(Account.state.is_(None), Account.state == "active"),
-            sa.or_(Person.ended_on.is_(None), Person.ended_on >= today),
             # Whoever holds nothing any more, not even a child, has left: their credentials open nothing.
-            sa.or_(held.c.id.is_not(None), guards),
+            belongs(today),
         )
         .order_by(held.c.id)
     )

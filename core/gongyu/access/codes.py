@@ -15,21 +15,28 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gongyu.access import accounts, audit
+from gongyu.access import accounts, audit, guardians
 from gongyu.access.keys import KeyRing
 from gongyu.access.models import AccessCode, Account
 from gongyu.access.passwords import Passwords
-from gongyu.access.relations import holds
 from gongyu.access.rules import AccessRules
 from gongyu.database.model import new_id
-from gongyu.events import outbox
-from gongyu.people.events import GuardianLinked
-from gongyu.people.models import Guardianship, Membership, Person
+from gongyu.people.models import Person
 from gongyu.people.roster.canonical import GuardianshipKind
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["CodeError", "NewGuardian", "activate", "bind_guardian", "canonical", "issue", "use", "withdraw"]
+__all__ = [
+    "AtSchoolError",
+    "CodeError",
+    "NewGuardian",
+    "activate",
+    "bind_guardian",
+    "canonical",
+    "issue",
+    "use",
+    "withdraw",
+]
 
 Kind = Literal["activation", "guardian"]
 
@@ -51,6 +58,21 @@ class CodeError(Exception):
 
     def __init__(self) -> None:
         super().__init__(self.text.en)
+
+
+class AtSchoolError(CodeError):
+    """Somebody may not have contact with this child. A name on a slip is only what somebody typed, so they could come
+    back under another: for this child the school looks at people itself.
+    """
+
+    text = Text(
+        zh="这个孩子的家长绑定须到学校办理，请带上有效证件",
+        en="for this child the school must do this in person; bring a proof of identity",
+    )
+
+    def __init__(self, student: UUID) -> None:
+        super().__init__()
+        self.student = student
 
 
 class NewGuardian(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +108,22 @@ async def issue(
         valid: How long. An initial secret must expire (ASVS 5.0 6.4.1).
         by: Who asked.
         now: The time.
+
+    Raises:
+        AccountError: An account is closed, and a new password would not open it.
     """
     district: District = session.info["district"]
+    persons = list(persons)
+    closed = sa.select(Account.person_id).where(Account.person_id.in_(persons), Account.state == "disabled")
+    if kind == "activation" and (await session.execute(closed.limit(1))).first() is not None:
+        raise accounts.AccountError(
+            [
+                Text(
+                    zh="账号已停用，激活码打不开它；请先启用",
+                    en="the account is closed and a code would not open it; open it first",
+                )
+            ]
+        )
     codes = {person: "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)) for person in persons}
     if not codes:
         return {}
@@ -131,7 +167,8 @@ async def activate(
     password: str,
     now: datetime,
 ) -> UUID:
-    """Use up an activation code: make the person's account, or give the account they have a new password.
+    """Use up an activation code: make the person's account, or give the account they have a new password, which ends
+    its sessions and API tokens.
 
     Args:
         session: A district's session.
@@ -188,7 +225,7 @@ async def bind_guardian(
 ) -> tuple[UUID, UUID]:
     """Bind a guardian to the student a code was printed for.
 
-    Whether they are the *legal* guardian is left open (None): the school confirms that on paper.
+    A bond that a roster ended is no bar: the child was away and is back, and a new slip says that the school knows.
 
     Args:
         session: A district's session.
@@ -196,7 +233,7 @@ async def bind_guardian(
         passwords: How they are kept.
         rules: The district's.
         code: As typed.
-        guardian: A person signed in already (a sibling's parent), or a new one with the account they want.
+        guardian: A person signed in already (a sibling's parent), or the account somebody wants, or has.
         kind: What they are to the child.
         now: The time.
         today: The district's date.
@@ -207,38 +244,22 @@ async def bind_guardian(
     Raises:
         CodeError: The code opens nothing, or not for this person: somebody the school has parted from the child does
             not come back by a slip of paper.
+        AtSchoolError: Somebody may not have contact with the child, so that the school must look who comes.
         AccountError: Everything that is wrong with the account wanted.
     """
     student = await use(session, keys=keys, kind="guardian", code=code, now=now)
-    if isinstance(guardian, NewGuardian):
-        person = new_id()
-        name = guardian.name.strip()
-        if not (name and name.isprintable() and len(name) <= _LONGEST_NAME):
-            raise accounts.AccountError([Text(zh="请填写姓名", en="a name is needed")])
-        await session.execute(sa.insert(Person).values(id=person, name=name))
-        await accounts.create_account(
-            session,
-            passwords=passwords,
-            rules=rules,
-            person=person,
-            username=guardian.username,
-            password=guardian.password,
-            by=f"person:{person}",
-            now=now,
-        )
-    else:
-        person = guardian
-    earlier = sa.select(Guardianship.ends_on, Guardianship.contact_allowed).where(
-        Guardianship.guardian_id == person, Guardianship.student_id == student
+    if await guardians.has_ban(session, student=student, today=today):
+        raise AtSchoolError(student)
+    person = (
+        await _newcomer(session, passwords=passwords, rules=rules, wanted=guardian, now=now)
+        if isinstance(guardian, NewGuardian)
+        else guardian
     )
-    if person == student or (await session.execute(earlier)).first() is not None:
+    if person == student or await guardians.is_on(session, guardian=person, student=student, today=today):
         raise CodeError
-    bond = {"guardian_id": person, "student_id": student, "kind": kind, "begins_on": today}
-    others = sa.select(sa.func.count()).where(Guardianship.student_id == student, holds(Guardianship, today))
-    priority = (await session.execute(others)).scalar_one() + 1
-    await session.execute(sa.insert(Guardianship).values(bond | {"id": new_id(), "priority": priority}))
-    await _join_school(session, person, student, today)
-    await outbox.publish(session, GuardianLinked(guardian=person, student=student), subject=student)
+    if await guardians.was_parted(session, guardian=person, student=student):
+        raise CodeError
+    await guardians.link(session, guardian=person, student=student, kind=kind, today=today)
     details = {"guardian": str(person), "kind": kind}
     await audit.record(
         session, action="guardian.bound", actor=f"person:{person}", subject=f"person:{student}", details=details
@@ -246,17 +267,34 @@ async def bind_guardian(
     return person, student
 
 
-async def _join_school(session: AsyncSession, guardian: UUID, student: UUID, today: date) -> None:
-    """A guardian is one in the school of their child: roles hang on memberships."""
-    schools = sa.select(Membership.org_id).where(
-        Membership.person_id == student, Membership.role == "student", holds(Membership, today)
+async def _newcomer(
+    session: AsyncSession, *, passwords: Passwords, rules: AccessRules, wanted: NewGuardian, now: datetime
+) -> UUID:
+    """The person of a new account; or of one they show to be theirs. Whose last child has left cannot sign in, and must
+    not become a second person when the next one comes.
+    """
+    held = sa.select(Account.person_id, Account.password).where(
+        Account.username == accounts.folded(wanted.username), Account.state == "active"
     )
-    joined = sa.select(Membership.org_id).where(
-        Membership.person_id == guardian, Membership.role == "guardian", holds(Membership, today)
+    account = (await session.execute(held)).first()
+    if account is not None and await passwords.matches(account.password, wanted.password):
+        returning: UUID = account.person_id
+        return returning
+    person, name = new_id(), wanted.name.strip()
+    if not (name and name.isprintable() and len(name) <= _LONGEST_NAME):
+        raise accounts.AccountError([Text(zh="请填写姓名", en="a name is needed")])
+    await session.execute(sa.insert(Person).values(id=person, name=name))
+    await accounts.create_account(
+        session,
+        passwords=passwords,
+        rules=rules,
+        person=person,
+        username=wanted.username,
+        password=wanted.password,
+        by=f"person:{person}",
+        now=now,
     )
-    for org in (await session.execute(schools.except_(joined))).scalars().all():
-        row = {"id": new_id(), "person_id": guardian, "org_id": org, "role": "guardian", "begins_on": today}
-        await session.execute(sa.insert(Membership).values(row))
+    return person
 
 
 async def use(session: AsyncSession, *, keys: KeyRing, kind: Kind, code: str, now: datetime) -> UUID:

@@ -103,6 +103,17 @@ async def _try(
         async with outbox.work(platform, district) as session:
             yield session
             await attempts.succeeded(session, attempt)
+    except codes.AtSchoolError as error:
+        details = {"address": visitor.address, "ground": error.text.en}
+        await audit.append(
+            platform.database,
+            district,
+            action="guardian.refused",
+            actor="anonymous",
+            subject=f"person:{error.student}",
+            details=details,
+        )
+        raise
     except codes.CodeError:
         details = {"address": visitor.address}
         await audit.append(platform.database, district, action="code.refused", actor="anonymous", details=details)

@@ -1,7 +1,7 @@
 """The second factor of somebody who is signed in: anybody may have one, also where the district's rules ask nobody.
 
-A browser left open is not enough to set one up or to take it away: the password is asked for, or a code of now. Who
-has no password comes in by another service, whose business it is to know them.
+A browser left open is not enough: to set one up the password is asked for (who has none comes in by another service,
+whose business it is to know them), to take it away a code of it.
 """
 
 from datetime import datetime
@@ -120,39 +120,26 @@ async def remove(
     rules: AccessRules,
     visitor: Visitor,
     *,
-    passwords: Passwords,
     person: UUID,
-    password: str | None,
-    code: str | None,
+    code: str,
     now: datetime,
 ) -> bool:
-    """Take it away, by the password or by a code of now. Where the rules ask for one, that is how it is changed for
-    another: every session ends, and the next sign-in sets one up.
+    """Take it away, by a code of now or a recovery code: a password alone must not undo what stands beside it.
+
+    Where the rules ask for one, that is how it is changed for another: every session ends, and the next sign-in sets
+    one up.
 
     Returns:
         Whether there was one.
 
     Raises:
-        WrongPasswordError: Neither is right.
+        WrongPasswordError: It is another code, or there is none to take away.
         TooManyAttemptsError: Too often wrong.
     """
-    if code is None:
-        attempt, _ = await prove(
-            platform,
-            district,
-            visitor,
-            passwords=passwords,
-            person=person,
-            password=password or "",
-            field="password",
-            now=now,
-        )
-    else:
-        attempt = await _attempt(platform, district, visitor, person, now)
-    shown, gone, required = code is None, False, False
+    attempt = await _attempt(platform, district, visitor, person, now)
+    gone = required = False
     async with platform.database.work(district) as session:
-        if code is not None:
-            shown = await second_factor.passes(session, keys=platform.keys, person=person, code=code, now=now)
+        shown = await second_factor.passes(session, keys=platform.keys, person=person, code=code, now=now)
         if shown:
             await attempts.succeeded(session, attempt)
             gone = await second_factor.take_away(session, person=person, by=f"person:{person}")

@@ -110,7 +110,14 @@ async def change_password(
             raise WrongPasswordError  # changed by another request meanwhile
         await attempts.succeeded(session, attempt)
         await accounts.set_password(
-            session, passwords=passwords, rules=rules, person=person, password=new, by=actor, now=now
+            session,
+            passwords=passwords,
+            rules=rules,
+            person=person,
+            password=new,
+            keeps_tokens=True,
+            by=actor,
+            now=now,
         )
         cookie = await sessions.start(session, person=person, method="password", rules=rules, now=now)
     await changed(platform, district.slug)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from gongyu.access.principal import Principal
-from gongyu.access.rights import Verdict, verdict
+from gongyu.access.rights import FAMILY, Verdict, verdict
 from gongyu.access.rules import ADMINISTRATORS
 from gongyu.people.models import ClassGroup, Enrolment, Guardianship, Membership, Person
 from gongyu.plugin import Permission
@@ -120,12 +120,16 @@ async def reaches(session: AsyncSession, given: Verdict, person: UUID, *, today:
     return (await session.execute(found)).first() is not None
 
 
-def belongs(today: date) -> sa.ColumnElement[bool]:
-    """Of a row of `Person`: still somebody here, by a membership or a child. Whoever is not cannot come in."""
+def belongs(today: date | sa.BindParameter[date]) -> sa.ColumnElement[bool]:
+    """Of a row of `Person`: still somebody here, by a membership or a child. Whoever is not cannot come in.
+
+    What a slip of paper made somebody in a school hangs on the child alone: no roster would ever end it.
+    """
+    listed = sa.or_(Membership.role.not_in(FAMILY), Membership.from_roster)
     return sa.and_(
         sa.or_(Person.ended_on.is_(None), Person.ended_on >= today),
         sa.or_(
-            sa.exists().where(Membership.person_id == Person.id, holds(Membership, today)),
+            sa.exists().where(Membership.person_id == Person.id, holds(Membership, today), listed),
             sa.exists().where(Guardianship.guardian_id == Person.id, holds(Guardianship, today)),
         ),
     )

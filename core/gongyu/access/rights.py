@@ -9,7 +9,11 @@ from gongyu.access.principal import Principal
 from gongyu.plugin import Permission
 from gongyu.text import Text
 
-__all__ = ["Verdict", "in_scope", "verdict"]
+__all__ = ["FAMILY", "Verdict", "in_scope", "out_of_scope", "verdict"]
+
+#: OneRoster 1.2 (Information Model, role vocabulary) has three words for the adult of a child, and each source uses its
+#: own: for rights they are one. A permission that names one of them is held by all.
+FAMILY: Final = frozenset({"guardian", "parent", "relative"})
 
 _NOWHERE: Final[frozenset[UUID]] = frozenset()
 
@@ -34,13 +38,14 @@ def verdict(principal: Principal, permission: Permission) -> Verdict:
     """What a person may do with a permission by their roles. Relations (guardian of …) are answered by SQL instead."""
     name = permission.name
     if not in_scope(principal.scopes, name):
-        return Verdict(
-            allowed=False,
-            ground=Text(zh=f"令牌的范围不含 {name}", en=f"the token's scope leaves out {name}"),
-            orgs=_NOWHERE,
-        )
+        return Verdict(allowed=False, ground=out_of_scope(name), orgs=_NOWHERE)
     whole = name in DISTRICT_WIDE
-    held = [one for one in principal.memberships if one.role in permission.roles and (one.everywhere or not whole)]
+    family = not FAMILY.isdisjoint(permission.roles)
+    held = [
+        one
+        for one in principal.memberships
+        if (one.role in permission.roles or (family and one.role in FAMILY)) and (one.everywhere or not whole)
+    ]
     if not held:
         roles = ", ".join(permission.roles) or "—"
         ground = Text(zh=f"{name} 需要角色：{roles}", en=f"{name} needs one of the roles: {roles}")
@@ -63,3 +68,8 @@ def in_scope(scopes: frozenset[str] | None, name: str) -> bool:
     if scopes is None or name in scopes:
         return True
     return any(scope.endswith(".*") and name.startswith(scope[:-1]) for scope in scopes)
+
+
+def out_of_scope(name: str) -> Text:
+    """Why a token does not open it."""
+    return Text(zh=f"令牌的范围不含 {name}", en=f"the token's scope leaves out {name}")

@@ -221,6 +221,7 @@ class SignIn:
                 rules=rules,
                 person=stage.person,
                 password=password,
+                keeps_tokens=True,
                 by=f"person:{stage.person}",
                 now=now,
             )

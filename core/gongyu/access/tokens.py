@@ -1,5 +1,6 @@
 """API tokens: a named, narrowed, expiring key for a script. The text is shown once and only its hash is kept."""
 
+import difflib
 import hashlib
 import re
 import secrets
@@ -23,6 +24,7 @@ __all__ = [
     "LONGEST",
     "Token",
     "TokenError",
+    "check_known",
     "create_token",
     "credential",
     "credential_digest",
@@ -175,6 +177,32 @@ async def list_tokens(session: AsyncSession, *, person: UUID | None = None) -> l
         )
         for row in await session.execute(query)
     ]
+
+
+def check_known(scopes: Collection[str], permissions: Collection[str]) -> None:
+    """That each scope opens something: a slip of the finger would make a token that quietly opens nothing.
+
+    Args:
+        scopes: As typed.
+        permissions: The names of all there are.
+
+    Raises:
+        TokenError: A scope is no permission and no beginning of one; the nearest is named.
+    """
+    names = {*permissions, "people.own"}
+    names |= {f"{name.partition('.')[0]}.own" for name in permissions if not name.startswith("district.")}
+    parts = {name.split(".")[0] for name in names} | {name.rpartition(".")[0] for name in names}
+    known = sorted({"*", *names, *(f"{part}.*" for part in parts)})
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope) or scope in known:
+            continue  # malformed ones have their own words, in `create_token`
+        near = difflib.get_close_matches(scope, known, n=1, cutoff=0) or known
+        raise TokenError(
+            Text(
+                zh="没有 {scope} 这个权限；最接近的是 {near}",
+                en="there is no permission {scope}; the nearest is {near}",
+            ).format(scope=scope, near=near[0])
+        )
 
 
 def _check(name: str, scopes: Collection[str], expires_at: datetime, now: datetime) -> None:

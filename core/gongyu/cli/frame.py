@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn, TypeVar
 
 import click
+import structlog
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -22,13 +23,15 @@ from gongyu.database.engine import DatabaseUnfitError
 from gongyu.districts.service import DistrictError, SettingsError
 from gongyu.host import Host, StartError
 from gongyu.host.dispatch import HookRefusedError
+from gongyu.host.isolation import said
 from gongyu.logs import configure_logs
 from gongyu.platform import Platform, UnknownDistrictError, open_platform
 from gongyu.text import Text, language_of_environment
 
-__all__ = ["WRONG_INPUT", "configuration", "confirm", "console", "fail", "operator", "run", "say", "table"]
+__all__ = ["WRONG_INPUT", "configuration", "confirm", "console", "fail", "operator", "run", "say", "stated", "table"]
 
 T = TypeVar("T")
+log = structlog.get_logger("gongyu.cli")
 #: Exit codes: 1, something is wrong; 2, what was given is wrong and nothing changed (as click's own usage errors).
 WRONG_INPUT = 2
 
@@ -84,10 +87,14 @@ def run(work: Callable[[Platform], Awaitable[T]], *, host: Host | None = None) -
             say(reason, err=True)
         sys.exit(WRONG_INPUT)
     except HookRefusedError as error:
+        # Not the error's own message: it may quote SQL and the values it stumbled over, and these may be a pupil's.
+        cause = said(error.cause)
+        log.warning("hook refused", plugin=error.plugin, hook=error.hook, error=cause)
         refused = Text(
-            zh="插件 {name} 拒绝了：{cause}；什么都没有改变", en="plugin {name} refused: {cause}; nothing was changed"
+            zh="插件 {name} 在 {hook} 中拒绝或失败：{cause}；什么都没有改变",
+            en="plugin {name} refused or failed in {hook}: {cause}; nothing was changed",
         )
-        fail(refused.format(name=error.plugin, cause=str(error.cause) or type(error.cause).__name__))
+        fail(refused.format(name=error.plugin, hook=error.hook, cause=cause))
     except (DataFolderError, DatabaseUnfitError, KeysError, StartError) as error:
         fail(error.text)
     except KeyboardInterrupt:
@@ -101,6 +108,16 @@ def confirm(question: Text, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         fail(Text(zh="需要确认：请加上 --yes", en="this needs a confirmation: add --yes"), WRONG_INPUT)
     click.confirm(question.pick(language_of_environment()), abort=True)
+
+
+def stated(reason: str | None) -> str:
+    """Why people's data is taken out, asked for where it was not said: it stands in the audit log (未网条例 36)."""
+    if reason is None and sys.stdin.isatty():
+        asked = Text(zh="理由（留存于审计日志，请勿写姓名）", en="why (kept in the audit log; name nobody)")
+        reason = str(click.prompt(asked.pick(language_of_environment())))
+    if reason is None or not reason.strip():
+        fail(Text(zh="须写明理由：请加上 --reason", en="a reason is needed: add --reason"), WRONG_INPUT)
+    return reason.strip()
 
 
 def console() -> Console:

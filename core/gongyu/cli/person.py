@@ -10,7 +10,9 @@ import click
 
 from gongyu.access import audit
 from gongyu.access.authenticate import changed
-from gongyu.cli.frame import WRONG_INPUT, confirm, fail, operator, run, say, table
+from gongyu.cli.frame import WRONG_INPUT, confirm, fail, operator, run, say, stated, table
+from gongyu.cli.guardian import guardian
+from gongyu.cli.person_requests import correct, done, requests
 from gongyu.districts.registry import DistrictState
 from gongyu.events import outbox
 from gongyu.people.rights.consent import ConsentRefusedError, Word, standings
@@ -36,20 +38,28 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def person() -> None:
-    """个人信息：副本、删除、同意 · People's data: copy, erasure, consent."""
+    """个人信息：副本、更正、删除、同意、监护关系 · People's data: copy, correction, erasure, consent, guardians."""
+
+
+for command in (guardian, correct, requests, done):
+    person.add_command(command)
 
 
 @person.command("copy")
 @click.argument("district")
 @click.argument("id_", metavar="ID", type=click.UUID)
 @click.argument("out", metavar="OUT.zip", type=_FILE)
-def copy_(district: str, id_: UUID, out: Path) -> None:
+@click.option("--reason", help="理由，留存于审计日志 · why, kept in the audit log")
+def copy_(district: str, id_: UUID, out: Path, *, reason: str | None) -> None:
     """某人的全部个人信息 · All data about a person, to hand to them; what is theirs alone is left out and named."""
+    why = stated(reason)
 
     async def work(platform: Platform) -> None:
         state, now = platform.state(district), datetime.now(UTC)
         async with outbox.work(platform, state) as session:
-            found = await collect(platform, state, session, person=id_, reader="operator", actor=operator(), now=now)
+            found = await collect(
+                platform, state, session, person=id_, reader="operator", actor=operator(), now=now, reason=why
+            )
             categories = [category for _, category in categories_in(platform, state)]
             _write(out, pack(found, timezone=state.district.timezone, categories=categories))
         for absent in found.absent:
@@ -85,9 +95,28 @@ def erase_(district: str, id_: UUID, *, reason: str, dry_run: bool, yes: bool) -
     _show(_run(rehearse))
     if dry_run:
         return
-    confirm(Text(zh="以上内容将被删除，无法恢复。继续？", en="this cannot be undone. Go on?"), yes=yes)
-    _run(work)
-    say(Text(zh="已删除", en="erased"))
+    question = Text(zh="以上标为“删除”的内容无法恢复。继续？", en="what goes cannot be brought back. Go on?")
+    confirm(question, yes=yes)
+    _say_outcome(_run(work))
+
+
+def _say_outcome(lines: Sequence[Erased]) -> None:
+    gone = [line for line in lines if line.kept is None]
+    kept = [line for line in lines if line.kept is not None]
+    say(
+        Text(zh="已删除：{what}", en="erased: {what}").format(what=_listed(gone))
+        if gone
+        else Text(zh="没有可以删除的内容", en="nothing could be erased")
+    )
+    if kept:
+        say(Text(zh="依法保留：{what}", en="kept, as the law demands: {what}").format(what=_listed(kept)))
+
+
+def _listed(lines: Sequence[Erased]) -> Text:
+    return Text(
+        zh="、".join(f"{line.what.zh}（{line.rows}）" for line in lines),
+        en="; ".join(f"{line.what.en} ({line.rows})" for line in lines),
+    )
 
 
 async def _erase_on_request(platform: Platform, state: DistrictState, id_: UUID, reason: str) -> list[Erased]:

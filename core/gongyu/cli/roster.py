@@ -10,7 +10,7 @@ import click
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gongyu.cli.frame import WRONG_INPUT, confirm, console, fail, operator, run, say, table
+from gongyu.cli.frame import WRONG_INPUT, confirm, console, fail, operator, run, say, stated, table
 from gongyu.cli.rekey import look_alikes, rekey
 from gongyu.people.exporting.lists import export_lists
 from gongyu.people.exporting.oneroster import export_oneroster
@@ -62,10 +62,12 @@ roster.add_command(rekey)
 def plan(*, district: str, path: Path, dialect: str | None, workbook: Path | None, as_json: bool) -> None:
     """预览名册会改变什么 · Show what a roster would change; nothing is changed.
 
+    退出码：0 全部可导入，1 有些行会被搁置，2 没有可导入的 · exit code: 0 all fits, 1 rows are left out, 2 none fits.
+
     PATH：OneRoster 或 SDS 的压缩包、文件夹，学籍模板工作簿 · a OneRoster or SDS zip or folder, a register workbook.
     """
 
-    async def work(platform: Platform) -> None:
+    async def work(platform: Platform) -> bool:
         platform.state(district)
         with _bar(quiet=as_json) as progress:
             made = await plan_roster(platform, district, path, dialect=dialect, progress=progress)
@@ -92,8 +94,10 @@ def plan(*, district: str, path: Path, dialect: str | None, workbook: Path | Non
                 say(hint.format(n=made.removals))
         if is_empty(made.roster):
             fail(Text(zh="没有可以导入的名册", en="there is nothing to import"), WRONG_INPUT)
+        return any(one.severity == "error" for one in made.findings)
 
-    run(work)
+    if run(work):
+        sys.exit(1)
 
 
 @roster.command()
@@ -156,19 +160,22 @@ def apply(
     show_default=True,
     help="OneRoster 1.2 压缩包，或每班一张的 Excel 名单 · a OneRoster 1.2 zip, or class lists",
 )
-def export(district: str, out: Path, format_: str) -> None:
+@click.option("--reason", help="理由，留存于审计日志 · why, kept in the audit log")
+def export(district: str, out: Path, *, format_: str, reason: str | None) -> None:
     """导出名册；含个人信息，请妥善保管 · Export; it holds personal data, keep it safe."""
 
     async def work(platform: Platform) -> dict[str, int]:
         platform.state(district)
         if format_ == "oneroster":
-            return await export_oneroster(platform, district, out, actor=operator())
-        return await export_lists(platform, district, out, actor=operator(), language=language_of_environment())
+            return await export_oneroster(platform, district, out, actor=operator(), reason=why)
+        language = language_of_environment()
+        return await export_lists(platform, district, out, actor=operator(), language=language, reason=why)
 
     if format_ == "oneroster" and (out.suffix.lower() != ".zip" or out.is_dir()):
         fail(Text(zh="OneRoster 导出为 .zip 文件", en="OneRoster is exported as a .zip file"), WRONG_INPUT)
     if not out.absolute().parent.is_dir():
         fail(Text(zh="没有文件夹 {f}", en="there is no folder {f}").format(f=out.absolute().parent), WRONG_INPUT)
+    why = stated(reason)
     written = run(work)
     table([Text(zh="文件", en="file"), Text(zh="行", en="rows")], list(written.items()))
 

@@ -117,7 +117,7 @@ def enable(district: str, person: str) -> None:
 @click.argument("district")
 @click.argument("person")
 def reset(district: str, person: str) -> None:
-    """输出重设密码的激活码 · Print a code with which a person chooses a new password."""
+    """输出重设密码的激活码 · Print a code with which a person chooses a new password; sessions and tokens end then."""
 
     async def work(platform: Platform) -> None:
         state = platform.state(district)
@@ -131,6 +131,12 @@ def reset(district: str, person: str) -> None:
                 now=datetime.now(UTC),
             )
         show_code(platform, district, handed)
+        say(
+            Text(
+                zh="改密码后，此人的登录与 API 令牌全部失效",
+                en="With the new password all their sessions and API tokens end",
+            )
+        )
 
     run(work)
 
@@ -147,6 +153,7 @@ def token(district: str, person: str, name: str, scopes: tuple[str, ...], days: 
     """为任何人制作 API 令牌，只显示一次 · Make an API token for anybody; it is shown once."""
 
     async def work(platform: Platform) -> None:
+        tokens.check_known(scopes, platform.host.permissions)
         async with platform.database.work(platform.state(district).district) as session:
             text = await tokens.create_token(
                 session,

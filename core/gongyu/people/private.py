@@ -24,6 +24,8 @@ PRIVATE_FIELDS: Final = ("sourced_id", "username", "email")
 _LONG: Final = re.compile(r"\d{11}")  # nearly every text has no so long number, and a district has a million texts
 _RESIDENT: Final = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|\d{15})(?!\d)")
 _MOBILE: Final = re.compile(r"(?<!\d)(?:\+?86)?1[3-9]\d{9}(?!\d)")
+#: Of random digits, and often our own come back in an export: one in some hundred has what looks like a telephone.
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: Hexadecimal in letters only, lest a hash look like a number itself.
 _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 _LENGTH: Final = 32
@@ -32,7 +34,7 @@ _EARLIEST: Final = 1850  # a serial number is seldom somebody's birth date as we
 
 def holds_number(text: str) -> bool:
     """Whether a resident identity number, old or new, or a mobile telephone number stands in the text."""
-    if _LONG.search(text) is None:
+    if _LONG.search(text) is None or _UUID.fullmatch(text):
         return False
     if _MOBILE.search(text):
         return True

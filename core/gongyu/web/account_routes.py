@@ -77,15 +77,18 @@ async def issue_code(request: Request[Any, Any, Any], person: FromPath[UUID]) ->
     here = visit(request)
     session = await _reached(here.call, person)
     valid = timedelta(days=here.rules.code_days)
-    issued = await codes.issue(
-        session,
-        keys=here.call.platform.keys,
-        kind="activation",
-        persons=[person],
-        valid=valid,
-        by=here.call.actor,
-        now=here.now,
-    )
+    try:
+        issued = await codes.issue(
+            session,
+            keys=here.call.platform.keys,
+            kind="activation",
+            persons=[person],
+            valid=valid,
+            by=here.call.actor,
+            now=here.now,
+        )
+    except accounts.AccountError as error:
+        raise ProblemError("conflict", error.reasons[0]) from error
     return here.answer(IssuedCode(issued[person], here.now + valid), status=201)
 
 

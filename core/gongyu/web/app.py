@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import traceback
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -25,6 +28,7 @@ from gongyu.host import StartError
 from gongyu.host.dispatch import HookRefusedError
 from gongyu.host.isolation import said
 from gongyu.logs import configure_logs
+from gongyu.orphans import end_with_parent
 from gongyu.platform import Platform, assemble, opened
 from gongyu.plugin import Public, SignedIn
 from gongyu.text import Text
@@ -33,13 +37,14 @@ from gongyu.web.bodies import strict_body
 from gongyu.web.call import Call
 from gongyu.web.core_routes import core_routes
 from gongyu.web.door import DOOR, Door
-from gongyu.web.gate import Gate, ReplayedAnswer
+from gongyu.web.gate import Gate
 from gongyu.web.health import health_routes
 from gongyu.web.observe import Observe
 from gongyu.web.problems import ProblemError
 from gongyu.web.refusals import Refusals
 from gongyu.web.scope import CALL, REQUEST_ID, extras
-from gongyu.web.unit import UnitOfWork
+from gongyu.web.straight import Straight
+from gongyu.web.unit import unit_of_work
 
 __all__ = ["create_app", "from_environment"]
 
@@ -48,7 +53,11 @@ MAX_BODY: Final = 10 * 1024 * 1024
 
 
 def from_environment() -> Observe:
-    """What each worker process of `gongyu serve` runs."""
+    """What each worker process of `gongyu serve` runs.
+
+    Whoever kills the supervisor alone must not leave workers that serve on, and hold the lock it left them.
+    """
+    end_with_parent(partial(os.kill, os.getpid(), signal.SIGTERM))
     platform = assemble(Config.from_environment())
     configure_logs()
     return create_app(platform, own=True)
@@ -81,13 +90,11 @@ def create_app(platform: Platform, *, own: bool = False, door: Door | None = Non
     ]
     app = Litestar(
         route_handlers=[*routers, *core_routes(), *health_routes(platform), *openapi.openapi_routes()],
-        guards=[gate],
         dependencies={"call": Provide(_call, sync_to_thread=False)},
-        middleware=[UnitOfWork()],
+        middleware=[unit_of_work, gate, Straight()],
         before_request=strict_body,
         exception_handlers={
             ProblemError: problems.problem_response,
-            ReplayedAnswer: _replayed,
             HTTPException: _http,
             HookRefusedError: _vetoed,
             sa.exc.DBAPIError: _database,
@@ -144,14 +151,6 @@ async def _keep_database_alive(platform: Platform) -> None:
 def _call(request: Request[Any, Any, Any]) -> Call:
     call: Call = extras(request.scope)[CALL]
     return call
-
-
-def _replayed(request: Request[Any, Any, Any], replay: ReplayedAnswer) -> Response[bytes]:
-    _call(request).replayed = True
-    headers = {key: value for key, value in replay.answer.headers.items() if key.lower() != "content-type"}
-    media_type = replay.answer.headers.get("content-type", "application/json")
-    headers["idempotency-replayed"] = "true"
-    return Response(replay.answer.body, status_code=replay.answer.status, headers=headers, media_type=media_type)
 
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

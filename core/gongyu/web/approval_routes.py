@@ -27,8 +27,8 @@ _DECIDE: Final = "district.approval.decide"
 class NewApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one wants to do, why, and until when."""
 
-    permission: Annotated[str, Meta(max_length=200, examples=["mentor.talk.search"])]
-    reason: Annotated[str, Meta(min_length=2, max_length=2000, examples=["期末核对全区结对情况"])]
+    permission: Annotated[str, Meta(max_length=200, examples=["district.audit.export"])]
+    reason: Annotated[str, Meta(min_length=2, max_length=2000, examples=["年度合规审计取证"])]
     until: Annotated[datetime, Meta(tz=True, examples=["2027-01-31T00:00:00Z"])]
 
 

@@ -19,6 +19,7 @@ from gongyu.web.problems import ProblemError
 __all__ = ["audit_routes"]
 
 _READ: Final = "district.audit.read"
+_EXPORT: Final = "district.audit.export"
 _MEDIA: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 Word = Annotated[str | None, Parameter(max_length=200)]
@@ -53,7 +54,7 @@ async def search_audit(
 
 @get(
     "/export.csv",
-    permission=_READ,
+    permission=_EXPORT,
     operation_id="export_audit_csv",
     summary="A part of the audit log for a spreadsheet, oldest first",
     media_type="text/csv",
@@ -72,7 +73,7 @@ async def export_csv(
 
 @get(
     "/export.jsonl",
-    permission=_READ,
+    permission=_EXPORT,
     operation_id="export_audit_jsonl",
     summary="A part of the audit log for a program, a line each, oldest first",
     media_type="application/x-ndjson",
@@ -90,15 +91,15 @@ async def export_jsonl(
 
 
 async def _export(call: Call, form: Literal["csv", "jsonl"], query: AuditQuery) -> Stream:
-    _note(call, "audit.exported", query, form=form)
+    _note(call, "audit.exported", query, _EXPORT, form=form)
     headers = {**NO_STORE, "content-disposition": f'attachment; filename="audit-{call.district.slug}.{form}"'}
     return Stream(export(await call.db(), query, form=form), media_type=_MEDIA[form], headers=headers)
 
 
-def _note(call: Call, action: str, query: AuditQuery, **details: object) -> None:
+def _note(call: Call, action: str, query: AuditQuery, ground: str = _READ, **details: object) -> None:
     """That the log was looked into, and for what. Not by `opened_record`: both call things `action` and `subject`."""
     asked = {name: value for name, value in msgspec.to_builtins(query).items() if value is not None}
-    call.openings.append(audit.Line(action=action, actor=call.actor, ground=_READ, details=details | asked))
+    call.openings.append(audit.Line(action=action, actor=call.actor, ground=ground, details=details | asked))
 
 
 def _query(

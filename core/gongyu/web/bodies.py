@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import ValidationException
+from litestar.exceptions import ClientException, SerializationException, ValidationException
 
 __all__ = ["strict_body"]
 
@@ -15,11 +15,16 @@ async def strict_body(request: Request[Any, Any, Any]) -> None:
 
     Raises:
         ValidationException: A field of another type than the Struct says.
+        ClientException: Bytes that are no text.
     """
     field = request.route_handler.parsed_data_field
     if field is None or not field.is_subclass_of(msgspec.Struct) or "json" not in request.content_type[0]:
         return
     body = await request.body()
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:  # Litestar would let it through to the operator's log, as a fault of ours
+        raise ClientException("the body is no UTF-8") from SerializationException(str(error))
     try:
         msgspec.json.decode(body, type=field.annotation)
     except msgspec.ValidationError as error:

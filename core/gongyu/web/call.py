@@ -3,7 +3,7 @@
 One object instead of many injected values: resolving several dependencies costs a task group for each request.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -112,9 +112,7 @@ class Call:
     async def db(self) -> AsyncConnection:
         """A connection for reading, without a transaction; given back when the answer is sent."""
         if self.reading is None:
-            connection = await self.platform.database.reader.connect()
-            options: Mapping[str, Any] = {"schema_translate_map": {None: self.district.schema}}
-            self.reading = await connection.execution_options(**options)
+            self.reading = await self.platform.database.reader_in(self.district).connect()
         return self.reading
 
     async def let_go(self) -> None:

@@ -70,7 +70,7 @@ def read_district(call: Call) -> DistrictOut:
 
 @get(
     "/me",
-    permission=SignedIn("everybody may know who they are"),
+    permission=SignedIn("everybody may know who they are", any_token=True),
     operation_id="read_me",
     summary="Who am I, and what may I do?",
     sync_to_thread=False,

@@ -4,6 +4,7 @@ The path in both is the route's pattern (`/api/v1/{district}/points/awards`), so
 """
 
 import time
+from functools import cache, lru_cache
 from typing import Final
 
 import structlog
@@ -59,10 +60,20 @@ class Observe:
             handler = extras(scope).get("route_handler")  # absent where no route was found
             plugin = "core" if handler is None else handler.opt.get("plugin", "core")
             method = scope.get("method", "")
-            _REQUESTS.labels(plugin, method, str(status)).inc()
-            _SECONDS.labels(plugin).observe(seconds)
+            _answered(plugin, method, status).inc()
+            _took(plugin).observe(seconds)
             level = log.error if status >= 500 else log.info  # noqa: PLR2004 - HTTP's own line: our fault or not
             level("request", **_facts(scope, plugin, status, seconds, request_id))
+
+
+@lru_cache(1024)  # methods are the caller's words
+def _answered(plugin: str, method: str, status: int) -> Counter:
+    return _REQUESTS.labels(plugin, method, str(status))
+
+
+@cache
+def _took(plugin: str) -> Histogram:
+    return _SECONDS.labels(plugin)
 
 
 def _facts(scope: Scope, plugin: str, status: int, seconds: float, request_id: str) -> dict[str, object]:

@@ -21,6 +21,9 @@ _YEAR: Final = timedelta(days=366)
 
 Since = Annotated[date | None, QueryParameter(description="First day; a year before the last where it is left out.")]
 Until = Annotated[date | None, QueryParameter(description="Last day; today where it is left out.")]
+Schools = Annotated[
+    list[UUID] | None, QueryParameter(description="Of these schools together; all one may see where it is left out.")
+]
 
 
 @get(
@@ -58,12 +61,10 @@ async def read_growth_record(
     operation_id="read_indicators",
     summary="The figures of one's schools, or of the district",
 )
-async def read_indicators(call: Call, school: UUID | None = None) -> briefing.Briefing:
-    schools = None if call.orgs is None else sorted(call.orgs)
-    if school is not None:
-        if call.verdict is None or not call.verdict.covers(school):
-            raise ProblemError("not-found")
-        schools = [school]
+async def read_indicators(call: Call, school: Schools = None) -> briefing.Briefing:
+    if school and call.orgs is not None and not call.orgs.issuperset(school):
+        raise ProblemError("not-found")
+    schools = school or (None if call.orgs is None else sorted(call.orgs))
     return await briefing.briefing(call.platform, call.state, await call.session(), schools=schools, now=call.now)
 
 

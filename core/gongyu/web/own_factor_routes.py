@@ -1,15 +1,13 @@
 """One's own second factor, for anybody who wants one. None of these takes an Idempotency-Key: see `session_routes`."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from msgspec import Meta
 
 from gongyu.access import own_factor
 from gongyu.access.own_factor import OwnFactor
 from gongyu.plugin import SignedIn
-from gongyu.text import Text
 from gongyu.web import Call
 from gongyu.web.door import refusing, visit
 from gongyu.web.problems import ProblemError
@@ -30,13 +28,6 @@ class RecoveryCodes(msgspec.Struct, frozen=True):
     """Shown this once; each opens once, on the day the telephone is lost."""
 
     recovery_codes: list[str]
-
-
-class EndFactor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The password, or a code of the authenticator app, or a recovery code."""
-
-    password: Password | None = None
-    code: Annotated[str, Meta(max_length=200, examples=["492039"])] | None = None
 
 
 @get("/", permission=_OWN, operation_id="read_own_factor", summary="Whether I have a second factor")
@@ -103,24 +94,19 @@ async def confirm_own_factor(request: Request[Any, Any, Any], data: CodeIn) -> R
     summary="Take my second factor away",
     status_code=204,
 )
-async def remove_own_factor(request: Request[Any, Any, Any], data: EndFactor) -> Response[None]:
-    """By the password or a code. Where the district asks for one, it ends every session: the next sign-in sets up
-    another.
+async def remove_own_factor(request: Request[Any, Any, Any], data: CodeIn) -> Response[None]:
+    """By a code of the authenticator app, or a recovery code. Where the district asks for one, it ends every session:
+    the next sign-in sets up another.
     """
     here = visit(request)
     here.needs_session()
-    if (data.password is None) == (data.code is None):
-        one = Text(zh="请填写密码或验证码其中之一", en="either the password or a code is expected")
-        raise ProblemError("invalid", errors=[("", one)])
     async with here.attempt("second factor"):
         gone = await own_factor.remove(
             here.call.platform,
             here.district,
             here.rules,
             here.visitor,
-            passwords=here.door.sign_in.passwords,
             person=here.call.principal.person,
-            password=data.password,
             code=data.code,
             now=here.now,
         )

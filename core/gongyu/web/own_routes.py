@@ -95,7 +95,7 @@ class TokenText(msgspec.Struct, frozen=True):
     status_code=204,
 )
 async def activate(request: Request[Any, Any, Any], data: Activation) -> Response[None]:
-    """It signs nobody in: signing in shows that they know what they chose."""
+    """It signs nobody in: signing in shows that they know what they chose. A new password ends sessions and tokens."""
     here = visit(request)
     async with here.attempt("code"):
         await joining.activate(
@@ -155,7 +155,7 @@ async def bind_guardian(request: Request[Any, Any, Any], data: Binding) -> Respo
     status_code=200,
 )
 async def change_own_password(request: Request[Any, Any, Any], data: PasswordChange) -> Response[SessionOut]:
-    """Every other session of mine ends."""
+    """Every other session of mine ends; my API tokens stay, and can be ended one by one."""
     here = visit(request)
     here.needs_session()
     person = here.call.principal.person

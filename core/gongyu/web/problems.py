@@ -165,8 +165,16 @@ def _all_errors(request: Request[Any, Any, Any], error: ValidationException) -> 
 def _explained(error: SettingError) -> Text:
     if error.code == "unknown":
         return Text(zh="没有这个字段", en="there is no such field")
+    if error.code == "missing":
+        missing = Text(zh="缺少字段", en="the field is missing")
+        wanted = Text(zh="{missing}：应为{expected}", en="{missing}: {expected} is expected")
+        return wanted.format(missing=missing, expected=error.expected) if error.expected.en else missing
     if not error.expected.en:
         return error.message
+    if not error.found:
+        return Text(zh="{message}：应为{expected}", en="{message}: {expected} is expected").format(
+            message=error.message, expected=error.expected
+        )
     whole = Text(zh="{message}：应为{expected}，得到 {found}", en="{message}: {expected} is expected, found {found}")
     return whole.format(message=error.message, expected=error.expected, found=error.found)
 

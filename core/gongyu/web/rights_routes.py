@@ -14,12 +14,12 @@ from litestar import Request, Response, Router, get, post
 
 from gongyu.access.authenticate import changed
 from gongyu.access.relations import holds, students_in
-from gongyu.access.rights import in_scope
 from gongyu.people.models import Demographics, Guardianship, Membership, Person
 from gongyu.people.rights import consent, requests
 from gongyu.people.rights.contract import Erased, Reader
 from gongyu.people.rights.copy import NobodyError, collect
 from gongyu.people.rights.copy_archive import pack
+from gongyu.people.rights.corrections import Fields, faults
 from gongyu.people.rights.declared import purposes_in
 from gongyu.people.rights.erasure import NotWholeError
 from gongyu.people.rights.models import RightsRequest
@@ -32,6 +32,7 @@ from gongyu.web.paging import Cursor, Limit, Page, Paged
 from gongyu.web.problems import ProblemError, problem_response
 from gongyu.web.rights_schemas import (
     ConsentOut,
+    NewCorrection,
     NewDecision,
     NewRequest,
     NewWord,
@@ -42,13 +43,11 @@ from gongyu.web.rights_schemas import (
     SaidOut,
 )
 
-__all__ = ["OWN_SCOPE", "rights_routes"]
+__all__ = ["rights_routes"]
 
 _RELATED: Final = SignedIn("one's own data, and that of children one is the guardian of")
 _DECIDE: Final = "district.rights.decide"
 _ENTER: Final = "district.consent.record"
-#: What a token must name (or be unlimited) to use its holder's rights: one made for points must not fetch the file.
-OWN_SCOPE: Final = "people.own"
 
 
 async def _related(call: Call, person: UUID) -> Reader:
@@ -58,9 +57,6 @@ async def _related(call: Call, person: UUID) -> Reader:
         ProblemError: `not-found` for nobody, and for everybody they have nothing to do with.
     """
     principal = call.principal
-    if not in_scope(principal.scopes, OWN_SCOPE):
-        words = Text(zh="令牌的范围不含 {s}", en="the token's scope leaves out {s}").format(s=OWN_SCOPE)
-        raise ProblemError("forbidden", words)
     session, today = await call.session(), today_in(call.district, call.now)
     living = sa.select(Person.id).where(Person.id == person, Person.erased_at.is_(None))
     if person == principal.person:
@@ -247,8 +243,16 @@ async def read_requests_about(call: Call, person: UUID) -> list[RequestOut]:
     operation_id="ask_correction",
     summary="Ask for something wrong to be corrected",
 )
-async def ask_correction(call: Call, person: UUID, data: NewRequest) -> RequestOut:
-    return await _ask(call, "correction", person, data)
+async def ask_correction(call: Call, person: UUID, data: NewCorrection) -> RequestOut:
+    errors: list[tuple[str, Text]] = []
+    if data.fields is not None:
+        found = faults(data.fields, today=today_in(call.district, call.now))
+        errors = [(f"/fields/{name}".rstrip("/"), text) for name, text in found]
+    elif not data.wish.strip():
+        errors = [("", Text(zh="请写明字段，或说明要更正什么", en="name the fields, or say what is to be corrected"))]
+    if errors:
+        raise ProblemError("invalid", errors=errors)
+    return await _ask(call, "correction", person, data.wish, data.fields)
 
 
 @post(
@@ -258,10 +262,10 @@ async def ask_correction(call: Call, person: UUID, data: NewRequest) -> RequestO
     summary="Ask for data to be erased",
 )
 async def ask_erasure(call: Call, person: UUID, data: NewRequest) -> RequestOut:
-    return await _ask(call, "erasure", person, data)
+    return await _ask(call, "erasure", person, data.wish)
 
 
-async def _ask(call: Call, kind: requests.Kind, person: UUID, data: NewRequest) -> RequestOut:
+async def _ask(call: Call, kind: requests.Kind, person: UUID, wish: str, fields: Fields | None = None) -> RequestOut:
     reader = await _related(call, person)
     session, keys = await call.session(), call.platform.keys
     asked = await requests.ask(
@@ -269,7 +273,8 @@ async def _ask(call: Call, kind: requests.Kind, person: UUID, data: NewRequest) 
         keys=keys,
         kind=kind,
         person=person,
-        wish=data.wish,
+        wish=wish,
+        fields=fields,
         by=call.principal.person,
         asked_as=reader,
         actor=call.actor,
@@ -290,7 +295,9 @@ _LINES: Final = Paged(
         RightsRequest.due_on,
         RightsRequest.state,
         sa.and_(RightsRequest.decided_at.is_(None), RightsRequest.due_on < _TODAY).label("overdue"),
-    ).where(requests.WITHIN, sa.or_(~_OPEN_ONLY, RightsRequest.decided_at.is_(None))),
+        requests.TO_BE_DONE.label("still_to_be_done"),
+        requests.STILL_IN_SOURCE.label("still_in_source"),
+    ).where(requests.WITHIN, sa.or_(~_OPEN_ONLY, RightsRequest.decided_at.is_(None), requests.TO_BE_DONE)),
     key=[RightsRequest.due_on, RightsRequest.id],
     row=lambda row: RequestLine(*row),
 )
@@ -300,7 +307,7 @@ _LINES: Final = Paged(
     "/people/requests",
     permission=_DECIDE,
     operation_id="list_rights_requests",
-    summary="Requests for correction and erasure, those due first",
+    summary="Requests for correction and erasure to answer or to finish, those due first",
 )
 async def list_rights_requests(
     call: Call,
@@ -310,7 +317,9 @@ async def list_rights_requests(
 ) -> Page[RequestLine]:
     orgs = None if call.orgs is None else list(call.orgs)
     today = today_in(call.district, call.now)
-    return await _LINES.page(call, limit=limit, cursor=cursor, orgs=orgs, open_only=open_only, today=today)
+    page = await _LINES.page(call, limit=limit, cursor=cursor, orgs=orgs, open_only=open_only, today=today)
+    lines = [msgspec.structs.replace(line, to_do=_to_do(call, line)) for line in page.items]
+    return Page(lines, page.next)
 
 
 @get(
@@ -331,7 +340,7 @@ async def read_rights_request(call: Call, request_id: UUID) -> RequestOut:
     "/people/requests/{request_id:uuid}/decision",
     permission=_DECIDE,
     operation_id="decide_rights_request",
-    summary="Answer a request; an erasure that is accepted is carried out at once",
+    summary="Answer a request; an erasure, or a correction of fields, that is accepted is carried out at once",
 )
 async def decide_rights_request(call: Call, request_id: UUID, data: NewDecision) -> RequestOut:
     session = await call.session()
@@ -342,6 +351,7 @@ async def decide_rights_request(call: Call, request_id: UUID, data: NewDecision)
         request=request_id,
         accept=data.accept,
         reason=data.reason,
+        done_by_hand=data.done_by_hand,
         orgs=call.orgs,
         actor=call.actor,
         now=call.now,
@@ -349,6 +359,32 @@ async def decide_rights_request(call: Call, request_id: UUID, data: NewDecision)
     call.already_recorded()
     call.after_commit.append(lambda: changed(call.platform, call.district.slug))
     return _shown(call, found)
+
+
+@post(
+    "/people/requests/{request_id:uuid}/done",
+    permission=_DECIDE,
+    operation_id="finish_rights_request",
+    summary="Say that an accepted correction is put right everywhere, at the roster's source too",
+)
+async def finish_rights_request(call: Call, request_id: UUID) -> RequestOut:
+    session = await call.session()
+    found = await requests.mark_done(
+        session, keys=call.platform.keys, request=request_id, orgs=call.orgs, actor=call.actor, now=call.now
+    )
+    call.already_recorded()
+    return _shown(call, found)
+
+
+def _to_do(call: Call, one: requests.AskedFor | RequestLine) -> str | None:
+    if one.still_in_source:
+        return Text(
+            zh="已在本系统更正；请在名册来源中也予以更正，然后标记为已完成",
+            en="corrected here; also correct it in the source of the roster, then mark it as done",
+        ).pick(call.language)
+    if one.still_to_be_done:
+        return Text(zh="尚待人工更正", en="still to be done by hand").pick(call.language)
+    return None
 
 
 def _shown(call: Call, found: requests.AskedFor | None) -> RequestOut:
@@ -359,7 +395,7 @@ def _shown(call: Call, found: requests.AskedFor | None) -> RequestOut:
 
 def _request_out(call: Call, one: requests.AskedFor) -> RequestOut:
     outcome = None if one.outcome is None else [_outcome_out(call, line) for line in one.outcome]
-    return RequestOut(**(msgspec.structs.asdict(one) | {"outcome": outcome}))
+    return RequestOut(**(msgspec.structs.asdict(one) | {"outcome": outcome, "to_do": _to_do(call, one)}))
 
 
 def _outcome_out(call: Call, line: Erased) -> OutcomeOut:
@@ -391,6 +427,7 @@ def rights_routes() -> Router:
             list_rights_requests,
             read_rights_request,
             decide_rights_request,
+            finish_rights_request,
         ],
         exception_handlers={
             NobodyError: _nobody,

@@ -7,9 +7,11 @@ from uuid import UUID
 import msgspec
 
 from gongyu.people.rights.consent import Word
+from gongyu.people.rights.corrections import Fields
 
 __all__ = [
     "ConsentOut",
+    "NewCorrection",
     "NewDecision",
     "NewRequest",
     "NewWord",
@@ -69,8 +71,20 @@ class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wish: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, examples=["出生日期应为 2014-03-02。"])]
 
 
+class NewCorrection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is right, by field: it is put right as soon as the request is accepted. Or what is wrong and what is right
+    in one's own words, for all that is no field.
+    """
+
+    wish: Annotated[str, msgspec.Meta(max_length=4000, examples=["出生日期应为 2014-03-02。"])] = ""
+    fields: Fields | None = None
+
+
 class RequestOut(msgspec.Struct, frozen=True):
-    """A request and its answer; `due_on` is the last day to answer it."""
+    """A request and its answer; `due_on` is the last day to answer it. An accepted correction with `still_to_be_done`
+    waits for people: to do what `by_hand` says, or, with `still_in_source`, to correct it in the roster's source
+    as well (`to_do` says it in words).
+    """
 
     id: UUID
     kind: str
@@ -83,6 +97,12 @@ class RequestOut(msgspec.Struct, frozen=True):
     decided_at: datetime | None
     reason: str | None
     outcome: list["OutcomeOut"] | None
+    fields: Fields | None
+    by_hand: str | None
+    done_at: datetime | None
+    still_to_be_done: bool
+    still_in_source: bool
+    to_do: str | None
 
 
 class OutcomeOut(msgspec.Struct, frozen=True):
@@ -105,10 +125,16 @@ class RequestLine(msgspec.Struct, frozen=True):
     due_on: date
     state: str
     overdue: bool
+    still_to_be_done: bool
+    still_in_source: bool
+    to_do: str | None = None
 
 
 class NewDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer, with its reason in writing."""
+    """The answer, with its reason in writing. To accept a correction in words alone, say in `done_by_hand` who puts it
+    right, and where.
+    """
 
     accept: bool
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, examples=["已在学籍系统中更正。"])]
+    done_by_hand: Annotated[str, msgspec.Meta(max_length=4000, examples=["学籍管理员在全国学籍系统中更正"])] = ""

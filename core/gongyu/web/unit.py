@@ -10,7 +10,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import msgspec
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils.scope.state import ScopeState
 
@@ -20,13 +19,15 @@ from gongyu.events.outbox import announce
 from gongyu.web.call import Call
 from gongyu.web.scope import CALL, extras
 
-__all__ = ["UnitOfWork"]
+__all__ = ["unit_of_work"]
 
 _KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag", b"cache-control"})
 
 
-class UnitOfWork(ASGIMiddleware):
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+def unit_of_work(app: ASGIApp) -> ASGIApp:
+    """A Litestar middleware."""
+
+    async def worked(scope: Scope, receive: Receive, send: Send) -> None:
         held: list[Message] = []
         begun = False
 
@@ -36,15 +37,15 @@ class UnitOfWork(ASGIMiddleware):
             if call is not None and call.opened is not None and not begun:
                 held.append(message)
                 return
-            if call is not None and not begun and extras(message).get("status", 500) < 400:  # noqa: PLR2004 - as below
+            if not begun and call is not None and extras(message).get("status", 500) < 400 and (lines := _opened(call)):  # noqa: PLR2004 - as below
                 with _not_begun(scope):
-                    await _record_alone(call)
+                    await _record_alone(call, lines)
             begun = True
             await send(message)
 
         call: Call | None = None
         try:
-            await next_app(scope, receive, hold)
+            await app(scope, receive, hold)
             call = extras(scope).get(CALL)
             if call is not None and held:
                 with _not_begun(scope):
@@ -56,6 +57,8 @@ class UnitOfWork(ASGIMiddleware):
             await send(message)
         if call is not None and call.opened is not None:
             await announce(call.platform, call.opened)
+
+    return worked
 
 
 @contextmanager
@@ -80,7 +83,7 @@ async def _settle(call: Call, held: list[Message]) -> None:
     if session is None or call.replayed:
         if session is not None:
             await session.rollback()
-        await _record_alone(call)
+        await _record_alone(call, _opened(call))
         return
     if call.idempotency_key is not None:
         start = extras(held[0])
@@ -96,8 +99,8 @@ async def _settle(call: Call, held: list[Message]) -> None:
         await follow()
 
 
-async def _record_alone(call: Call) -> None:
-    if lines := _opened(call):
+async def _record_alone(call: Call, lines: list[audit.Line]) -> None:
+    if lines:
         async with call.platform.database.work(call.district) as session:
             await audit.record_all(session, lines)
 

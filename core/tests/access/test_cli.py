@@ -34,6 +34,8 @@ async def test_first_administrator_hands_out_accounts_and_tokens(gongyu: Command
         ["李局长", "districtAdministrator"],
     ]
     assert await gongyu.well("user", "disable", "ezhou", "shi") == "closed\n"
+    closed = "the account is closed and a code would not open it; open it first\n"
+    assert await gongyu("user", "reset", "ezhou", "shi") == (2, "", closed)
     assert await gongyu("access", "why", "ezhou", "shi", "district.audit.read", teacher) == (
         1,
         "✗ they cannot come in: the account is closed, or no membership and no child is left\n",
@@ -61,6 +63,9 @@ async def test_what_an_operator_mistypes_changes_nothing(gongyu: Command) -> Non
         ("user", "create", "ezhou", "--name", "a", "--role", "teacher", "--org", "x"): "there is no org `x`\n",
         ("user", "create", "ezhou", "--name", "a", "--role", "teacher", "--username", "b c"): (
             "a user name holds no spaces or control characters\n"
+        ),
+        ("user", "token", "ezhou", "a", "--name", "x", "--scope", "distrct.audit.read"): (
+            "there is no permission distrct.audit.read; the nearest is district.audit.read\n"
         ),
         ("user", "slips", "ezhou", "一班", "x.pdf"): "there is no class `一班`\n",
         ("access", "why", "ezhou", "a", "b.c", "d"): None,

@@ -8,13 +8,14 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from gongyu.access import attempts, codes, joining
+from gongyu.access import attempts, codes, guardians, joining
 from gongyu.access.accounts import AccountError
 from gongyu.access.attempts import TooManyAttemptsError
 from gongyu.access.codes import CodeError, NewGuardian
 from gongyu.access.models import AccessCode, Account
 from gongyu.access.rules import AccessRules
 from gongyu.access.sign_in import SignIn, SignInRefusedError, Visitor
+from gongyu.events import outbox
 from gongyu.events.models import EventRow
 from gongyu.people.models import Guardianship, Membership, Person
 from gongyu.people.roster.canonical import GuardianshipKind
@@ -204,7 +205,9 @@ async def test_somebody_parted_from_the_child_does_not_come_back_by_a_slip(scene
     if how == "contact forbidden":
         await scene.execute(sa.update(Guardianship).values(contact_allowed=False))
     elif how == "guardianship ended":
-        await scene.execute(sa.update(Guardianship).values(ends_on=scene.long_ago, begins_on=scene.long_ago))
+        async with outbox.work(scene.platform, scene.state.district) as session:
+            today = scene.clock.now.date()
+            await guardians.end(session, guardian=parent, student=student, by="operator:test", today=today)
     else:
         parent = student
     code = (await issue(scene, "guardian", student))[student]

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from gongyu.access import accounts
 from gongyu.access.authenticate import cookie_name
-from gongyu.access.models import WebSession
+from gongyu.access.models import Approval, WebSession
 from gongyu.access.tokens import list_tokens
 from gongyu.database.model import new_id
 from gongyu.events.models import IdempotencyRow
@@ -264,13 +264,13 @@ async def test_own_password_is_changed_by_whoever_knows_the_old_one(web: Web) ->
 async def test_narrow_token_makes_no_wider_nor_longer_one(web: Web) -> None:
     scene = web.scene
     wide = web.script(await scene.token(scene.people.teacher))
-    narrow = web.script(await scene.token(scene.people.teacher, "points.*", "mentor.talk.read"))
+    narrow = web.script(await scene.token(scene.people.teacher, "points.*", "mentor.talk.read", "people.own"))
     soon = datetime.now(UTC) + timedelta(hours=1)
 
     def asked(*scopes: str, until: datetime = soon) -> JSON:
         return {"name": "x", "scopes": scopes, "expires_at": until.isoformat()}
 
-    for scopes in (["*"], ["points.*", "mentor.*"], ["mentor.talk.write"], ["point.*"], ["points.x", "people.own"]):
+    for scopes in (["*"], ["points.*", "mentor.*"], ["mentor.talk.write"], ["point.*"], ["points.x", "mentor.own"]):
         assert kind_of(await narrow.post("/me/tokens", json=asked(*scopes))) == (403, "forbidden"), scopes
     longer = await narrow.post("/me/tokens", json=asked("points.*", until=soon + timedelta(days=3)))
     assert [error["pointer"] for error in longer.json()["errors"]] == ["/expires_at"]
@@ -319,6 +319,26 @@ async def test_code_gives_an_account_once(web: Web) -> None:
     assert kind_of(await browser.post("/activation", json=words)) == (403, "code-refused")
     assert (await browser.get("/me")).status_code == 401  # knowing the code is not signing in
     await web.signed_in("shi", FRESH)
+
+
+@listening
+async def test_reset_password_ends_tokens_and_is_not_offered_for_a_closed_account(web: Web) -> None:
+    scene = web.scene
+    await scene.account(scene.people.teacher, "shi")
+    admin, script = await web.administrator(), web.script(await scene.token(scene.people.teacher))
+    changed = await (await web.signed_in("shi")).post("/me/password", json={"old": RIGHT, "new": FRESH})
+    assert (changed.status_code, (await script.get("/me")).status_code) == (200, 200)  # whoever knew the old one
+    account = f"/accounts/{scene.people.teacher}"
+    code = (await admin.post(f"{account}/code")).json()["code"]
+    words = {"code": code, "username": "shi", "password": "a third battery horse"}
+    assert (await web.browser().post("/activation", json=words)).status_code == 204
+    assert (await script.get("/me")).status_code == 401
+    assert [line.details for line in await scene.audited("account.password_set")] == [
+        {"tokens_revoked": 0},
+        {"tokens_revoked": 1},
+    ]
+    assert (await admin.post(f"{account}/disable")).status_code == 204
+    assert kind_of(await admin.post(f"{account}/code")) == (409, "conflict")
 
 
 @listening
@@ -440,13 +460,18 @@ async def test_audit_log_is_read_by_the_district_and_copies_of_it_are_noted(web:
     assert kind_of(await admin.get("/audit", params={"cursor": "x"})) == (400, "bad-cursor")
     naive = await admin.get("/audit", params={"begins": "2026-09-01T08:00:00", "ends": "null"})
     assert [error["pointer"] for error in naive.json()["errors"]] == ["begins", "ends"]
+    assert kind_of(await admin.get("/audit/export.csv")) == (403, "forbidden")  # nobody has approved it
+    async with scene.work() as session:
+        until = datetime.now(UTC) + timedelta(days=1)
+        granted = {"permission": "district.audit.export", "reason": b"", "state": "granted", "until": until}
+        granted |= {"asked_by": people.admin, "asked_at": datetime.now(UTC), "decided_at": datetime.now(UTC)}
+        await session.execute(sa.insert(Approval).values(granted))
     csv = await admin.get("/audit/export.csv", params={"action": "access.refused"})
-    assert [line.count("access.refused") for line in csv.text.splitlines()] == [0, 1]
+    assert [line.count("access.refused") for line in csv.text.splitlines()] == [0, 1, 1]
     lines = (await admin.get("/audit/export.jsonl", params={"action": "audit.exported"})).text.splitlines()
-    assert [json.loads(line)["details"] for line in lines] == [
-        {"form": "csv", "action": "access.refused"},
-        {"form": "jsonl", "action": "audit.exported"},
-    ]
+    noted = [json.loads(line)["details"] for line in lines]
+    assert all(details.pop("approval") for details in noted)
+    assert noted == [{"form": "csv", "action": "access.refused"}, {"form": "jsonl", "action": "audit.exported"}]
     searched = await scene.audited("audit.searched", "district.audit.read")
     assert [(line.action, line.details) for line in searched] == [("audit.searched", {"action": "token.*"})] * 2
 

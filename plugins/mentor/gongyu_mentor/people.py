@@ -19,6 +19,7 @@ from gongyu.plugin import Context, Text
 from gongyu.web import ProblemError
 
 __all__ = [
+    "NOT_ONESELF",
     "STAFF",
     "as_principal",
     "bound",
@@ -31,6 +32,9 @@ __all__ = [
     "staff_at",
     "students_at",
 ]
+
+#: What opens sensitive records is given by somebody else: rank alone opens nothing (promise 4).
+NOT_ONESELF = Text(zh="不能任命自己；请由他人任命", en="nobody appoints themselves; somebody else has to")
 
 #: Who may mentor: grown-ups who work at the school (OneRoster 1.2 role names).
 STAFF = ("teacher", "counselor", "principal", "siteAdministrator", "aide")

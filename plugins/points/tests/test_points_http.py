@@ -167,7 +167,7 @@ async def test_points_are_seen_by_relation_and_by_office_and_by_nobody_else(site
             "homeroom": 200,
             "head": 200,
             "classmate": 404,
-            "kept away": 404,
+            "kept away": 403,
             "another teacher": 404,
         }
 

@@ -46,7 +46,7 @@ _SHOWN: Final = 2  # guardians beside a pupil
 
 
 async def export_lists(
-    platform: Platform, slug: str, target: Path, *, actor: str, language: Language = "zh"
+    platform: Platform, slug: str, target: Path, *, actor: str, language: Language = "zh", reason: str = ""
 ) -> dict[str, int]:
     """Write a folder, or a zip if it is to be called so, and note it in the audit log.
 
@@ -67,6 +67,7 @@ async def export_lists(
                 if count := await lists.write(school.id, Path(temporary, name), today):
                     written[name] = count
             details = {"format": "excel", "pupils": sum(written.values())}
+            details |= {"reason": reason} if reason else {}
             await audit.record(
                 session, action="roster.exported", actor=actor, subject=f"district:{slug}", details=details
             )

@@ -44,10 +44,16 @@ from gongyu.plugin import District
 __all__ = ["export_oneroster"]
 
 _COURSES: Final = {"homeroom": "行政班", "scheduled": "课程"}
+_CLASS_ROLES: Final = frozenset({"administrator", "proctor", "student", "teacher"})
+_OTHER: Final = "Z"  # of the register's codes
 _CHUNK: Final = 5000
+Cared = tuple[str, str, str]
+"""Category and value, first and last day."""
 
 
-async def export_oneroster(platform: Platform, slug: str, target: Path, *, actor: str) -> dict[str, int]:
+async def export_oneroster(
+    platform: Platform, slug: str, target: Path, *, actor: str, reason: str = ""
+) -> dict[str, int]:
     """Write the zip, whole or not at all, and note it in the audit log.
 
     It holds identity and telephone numbers readable, for the next system matches people by them: it is to be kept like
@@ -72,6 +78,7 @@ async def export_oneroster(platform: Platform, slug: str, target: Path, *, actor
                 for name in counts:
                     archive.write(Path(folder, f"{name}.csv"), f"{name}.csv")
             details = {"format": "oneroster-1.2", **counts}
+            details |= {"reason": reason} if reason else {}
             await audit.record(
                 session, action="roster.exported", actor=actor, subject=f"district:{slug}", details=details
             )
@@ -171,7 +178,7 @@ class _Export:
                 Membership.__table__, sa.func.coalesce(Person.sourced_id, sa.cast(Person.id, sa.Text)).label("who")
             )
             .join(Person, Person.id == Membership.person_id)
-            .where(self._lasts(Membership))
+            .where(self._lasts(Membership), Person.erased_at.is_(None))
             .order_by(Membership.id)
         )
         async for row in self._stream(query):
@@ -184,7 +191,7 @@ class _Export:
             self._tables["roles"].add(
                 row.sourced_id or str(row.id), self._said(row.person_id, "sourced_id", row.who),
                 "primary" if row.is_primary else "secondary",
-                standard_word(row.role, ROLES), row.begins_on.isoformat(), _day(row.ends_on),
+                standard_word(row.role, ROLES - {"administrator"}), row.begins_on.isoformat(), _day(row.ends_on),
                 self._names[row.org_id], "",
             )  # fmt: skip
 
@@ -194,31 +201,37 @@ class _Export:
             sa.exists().where(Membership.person_id == Person.id, self._lasts(Membership)),
             sa.exists().where(Enrolment.person_id == Person.id, self._lasts(Enrolment)),
         ]
-        everybody = sa.select(Person.__table__).where(sa.or_(*on)).order_by(Person.id)
+        here = sa.and_(sa.or_(*on), Person.erased_at.is_(None))
+        everybody = sa.select(Person.__table__).where(here).order_by(Person.id)
         # Guardians come before their children only by chance, so the names of all are needed first.
-        named = sa.select(Person.id, Person.sourced_id).where(sa.or_(*on))
+        named = sa.select(Person.id, Person.sourced_id).where(here)
         async for row in self._stream(named):
             self._name(row)
         async for row in self._stream(everybody):
             ties = [tie for tie in self._ties.get(row.id, ()) if tie.guardian_id in self._names]
-            plain = join_name(row.family_name or "", row.given_name or "") == row.name
+            family, given = row.family_name or "", row.given_name or ""
+            if not family and not given:
+                given = row.name
             self._tables["users"].add(
                 self._names[row.id], _word(row.ended_on is None),
                 self._said(row.id, "username", row.username) or self._names[row.id], "",
-                (row.given_name or "") if plain else row.name, (row.family_name or "") if plain else "", "",
+                given, family, "",
                 self._open(row.identifier, identifier_context(row.id)), self._said(row.id, "email", row.email), "",
                 self._open(row.phone, phone_context(row.id)),
                 ",".join(self._names[tie.guardian_id] for tie in ties), "", "", "", "", "", "", "", "",
-                self._resident_number(row), *_parallel(ties),
+                "" if join_name(family, given) == row.name else row.name, *self._document(row), _word(row.boarding),
+                *_parallel(ties),
             )  # fmt: skip
 
     def _open(self, sealed: bytes | None, context: bytes) -> str:
         return self._seals.keys.decrypt(self._seals.slug, sealed, context=context).decode() if sealed else ""
 
-    def _resident_number(self, row: sa.Row[Any]) -> str:
-        """Only that of an identity card: a passport's would be taken for a wrong one."""
+    def _document(self, row: sa.Row[Any]) -> tuple[str, str]:
+        """Type and number. Of which document another number is nobody kept: only that it is no identity card's."""
         number = self._open(row.id_number, id_number_context(row.id))
-        return number if identity.fault_of(number) in (None, "id_number_old") else ""
+        if not number:
+            return "", ""
+        return (identity.RESIDENT if identity.fault_of(number) in (None, "id_number_old") else _OTHER), number
 
     async def _missing_roles(self) -> None:
         """A link is read only where one side has a guardian's role; some that were made by hand have none."""
@@ -243,19 +256,20 @@ class _Export:
             .order_by(Enrolment.id)
         )
         async for row in self._stream(query):
-            if row.class_id in self._names:
+            if row.class_id in self._names and row.person_id in self._names:
                 self._tables["enrollments"].add(
                     row.sourced_id or str(row.id), self._names[row.class_id], self._names[row.school_id],
-                    self._names[row.person_id], standard_word(row.role, ROLES), "true" if row.is_primary else "false",
-                    row.begins_on.isoformat(), _day(row.ends_on),
+                    self._names[row.person_id], standard_word(row.role, _CLASS_ROLES), _word(row.is_primary),
+                    row.begins_on.isoformat(), _day(row.ends_on), row.number or "",
                 )  # fmt: skip
 
     async def _demographics(self) -> None:
-        care: dict[UUID, list[str]] = {}
-        held = sa.select(CareCategory.id, CareCategory.student_id, CareCategory.sealed)
+        care: dict[UUID, list[Cared]] = {}
+        held = sa.select(CareCategory.__table__)
         on = sa.or_(CareCategory.ends_on.is_(None), CareCategory.ends_on >= self._today)
         async for row in self._stream(held.where(on)):
-            care.setdefault(row.student_id, []).append(":".join(open_care(self._seals, row.id, row.sealed)))
+            category = ":".join(open_care(self._seals, row.id, row.sealed))
+            care.setdefault(row.student_id, []).append((category, row.begins_on.isoformat(), _day(row.ends_on)))
         async for row in self._stream(sa.select(Demographics.__table__).order_by(Demographics.person_id)):
             if row.person_id in self._names:
                 self._facts(row.person_id, row.birth_date, row.sex, sorted(care.pop(row.person_id, [])))
@@ -263,8 +277,9 @@ class _Export:
             if person in self._names:
                 self._facts(person, None, None, sorted(categories))
 
-    def _facts(self, person: UUID, born: date | None, sex: str | None, care: Sequence[str]) -> None:
-        self._tables["demographics"].add(self._names[person], _day(born), sex or "", *[""] * 11, ",".join(care))
+    def _facts(self, person: UUID, born: date | None, sex: str | None, care: Sequence[Cared]) -> None:
+        lists = (_list(one[place] for one in care) for place in range(3))
+        self._tables["demographics"].add(self._names[person], _day(born), sex or "", *[""] * 11, *lists)
 
 
 def _day(day: date | None) -> str:
@@ -278,7 +293,7 @@ def _word(value: bool | None) -> str:  # noqa: FBT001 - the value of a cell
 def _parallel(ties: Sequence[sa.Row[Any]]) -> tuple[str, ...]:
     """What each guardianship is, in the order of `agentSourcedIds`."""
     return (
-        _list("" if tie.kind == "unknown" else tie.kind for tie in ties),
+        _list(tie.kind for tie in ties),
         _list(_word(tie.is_legal) for tie in ties),
         _list(str(tie.priority) for tie in ties),
         _list(_word(tie.contact_allowed) for tie in ties),

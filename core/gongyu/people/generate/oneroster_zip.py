@@ -94,7 +94,7 @@ class _Package:
     def _user(self, person: Adult, org: str, *, enabled: bool = True) -> None:
         self._tables["users"].add(
             person.id, "true" if enabled else "false", person.id, "", person.given_name, person.family_name, "", "",
-            person.email, person.phone, "", "", "", "", "", "", "", "", org, "", person.id_number,
+            person.email, person.phone, "", "", "", "", "", "", "", "", org, "", "", *_document(person.id_number), "",
             "", "", "", "", "", "", person.address,
         )  # fmt: skip
 
@@ -104,13 +104,14 @@ class _Package:
         self._tables["users"].add(
             student.id, "true", student.id, "", student.given_name, student.family_name, "", student.number,
             "", "", "", ",".join(tie.guardian.id for tie in ties), grade, "", "", "", "", "", code, "",
-            student.id_number, *_parallel(ties), student.address,
+            "", *_document(student.id_number, passport=student.passport), _word(student.boarding),
+            *_parallel(ties), student.address,
         )  # fmt: skip
         self._role(student.id, "student", code, class_.begins_on, primary=True)
-        self._enrolment(class_, code, student.id, "student", class_.begins_on, primary=True)
+        self._enrolment(class_, code, student.id, "student", class_.begins_on, primary=True, number=str(student.place))
         self._tables["demographics"].add(
             student.id, student.born.isoformat(), student.sex, *[""] * 11,
-            ",".join(f"{category}:{value}" for category, value in student.care.items()),
+            ",".join(f"{category}:{value}" for category, value in student.care.items()), "", "",
         )  # fmt: skip
 
     def _class(self, class_: ClassGroup, code: str, term: str, course: str) -> None:
@@ -132,13 +133,30 @@ class _Package:
         )  # fmt: skip
 
     def _enrolment(
-        self, class_: ClassGroup, code: str, person: str, role: str, begins_on: dt.date, *, primary: bool = False
+        self,
+        class_: ClassGroup,
+        code: str,
+        person: str,
+        role: str,
+        begins_on: dt.date,
+        *,
+        primary: bool = False,
+        number: str = "",
     ) -> None:
         self._enrolments += 1
         self._tables["enrollments"].add(
             f"{self._population.slug}-e{self._enrolments:07d}", class_.id, code, person, role,
-            "true" if primary else "false", begins_on.isoformat(), "",
+            _word(primary), begins_on.isoformat(), "", number,
         )  # fmt: skip
+
+
+def _word(value: bool) -> str:  # noqa: FBT001 - the value of a cell
+    return "true" if value else "false"
+
+
+def _document(number: str, *, passport: str = "") -> tuple[str, str]:
+    """Its type, by the register's code, and its number."""
+    return ("1", number) if number else ("A", passport) if passport else ("", "")
 
 
 def _parallel(ties: Sequence[Guardianship]) -> tuple[str, ...]:

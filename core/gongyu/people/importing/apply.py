@@ -69,7 +69,7 @@ _COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
         "id", "guardian_id", "student_id", "kind", "is_legal", "priority", "contact_allowed", "begins_on", "ends_on",
         "from_roster",
     ),
-    "care": ("id", "category_hash", "value_hash", "sealed", "student_id", "begins_on", "from_roster"),
+    "care": ("id", "category_hash", "value_hash", "sealed", "student_id", "begins_on", "ends_on", "from_roster"),
 }  # fmt: skip
 _CONTEXTS: Final = {"identifier": identifier_context, "id_number": id_number_context, "phone": phone_context}
 _CHUNK: Final = 5000
@@ -243,7 +243,7 @@ class _Writing:
 
     def _care(self, one: canonical.CareCategory) -> Row:
         row = sealed_care(self._seals, id_=new_id(), category=one.category, value=one.value)
-        return *row.values(), self._ids["person"][one.student], self._plan.today, True
+        return *row.values(), self._ids["person"][one.student], one.valid_from or self._plan.today, one.valid_to, True
 
 
 def _unnested(table: sa.Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - a table of SQLAlchemy's making

@@ -341,7 +341,8 @@ async def compare_care(work: Comparison) -> None:
         work, (one for one in work.roster.care if one.value not in _NEGATIVE), "care",
         lambda one: (("person", one.student), None),
         lambda one, _: Stated(
-            (category_hash(work.seals, one.category), value_hash(work.seals, one.value)), one, ended=one.ended
+            (category_hash(work.seals, one.category), value_hash(work.seals, one.value)),
+            one, one.valid_from, one.valid_to, one.ended,
         ),
     )  # fmt: skip
     async for _ in kind.walk(stated):

@@ -82,6 +82,7 @@ async def collect(
     reader: Reader,
     actor: str,
     now: datetime,
+    reason: str = "",
 ) -> Copy:
     """Gather a person's data from the core and every plugin that is on, and write down that it was.
 
@@ -93,6 +94,7 @@ async def collect(
         reader: Who it is for; parts that the law gives to others only are named and left out.
         actor: Who asked.
         now: The time.
+        reason: What for, where somebody else than the person or their guardian asked.
 
     Raises:
         NobodyError: No such person, or erased.
@@ -134,6 +136,7 @@ async def collect(
             "sources": list(shown),
             "sensitive": sensitive,
             "absent": [f"{one.source}.{one.part}:{one.why}" for one in absent],
+            **({"reason": reason} if reason else {}),
         },
     )
     return Copy(

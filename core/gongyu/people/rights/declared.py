@@ -1,6 +1,6 @@
 """The purposes and retention categories of a district: the core's and those its plugins declare."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
 import structlog
@@ -62,7 +62,7 @@ def purposes_in(platform: Platform, state: DistrictState) -> dict[str, Purpose]:
     processed under it.
     """
     found = {purpose.name: purpose for purpose in CORE_PURPOSES}
-    for plugin, answer in _asked(platform.host.manager.hook.consent_purposes, state):
+    for plugin, answer in _asked(platform.host.manager.hook.consent_purposes, state.enabled):
         for purpose in answer:
             if purpose.name.startswith(f"{plugin}."):
                 found[purpose.name] = purpose
@@ -71,15 +71,15 @@ def purposes_in(platform: Platform, state: DistrictState) -> dict[str, Purpose]:
     return found
 
 
-def plugin_categories(platform: Platform, state: DistrictState) -> list[tuple[str, RetentionCategory]]:
-    """The retention categories of the plugins that are on, each with its plugin."""
+def plugin_categories(platform: Platform, plugins: Iterable[str]) -> list[tuple[str, RetentionCategory]]:
+    """The retention categories of these plugins, each with its plugin."""
     return [
         (plugin, category)
-        for plugin, answer in _asked(platform.host.manager.hook.retention_categories, state)
+        for plugin, answer in _asked(platform.host.manager.hook.retention_categories, plugins)
         for category in answer
     ]
 
 
-def _asked(caller: HookCaller, state: DistrictState) -> list[tuple[str, Sequence[Any]]]:
+def _asked(caller: HookCaller, plugins: Iterable[str]) -> list[tuple[str, Sequence[Any]]]:
     answers = {implementation.plugin_name: implementation.function for implementation in caller.get_hookimpls()}
-    return [(name, cast("Sequence[Any]", answers[name]())) for name in state.enabled if name in answers]
+    return [(name, cast("Sequence[Any]", answers[name]())) for name in plugins if name in answers]

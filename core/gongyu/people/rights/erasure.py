@@ -1,8 +1,9 @@
 """Erasure: everything that no law demands goes, from the core and every plugin, in one transaction, and what stays is
 said with its reason (个人信息保护法 47; 未网条例 34).
 
-It is whole or it is not at all: a plugin that cannot erase its part, or is not there to do so, refuses the erasure by
-name, since nobody could be told "it is gone" otherwise. Audit lines stay; they hold ids and no content.
+It is whole or it is not at all: a plugin that cannot erase its part, or is not installed to do so, refuses the erasure
+by name, since nobody could be told "it is gone" otherwise. One that is off erases like any other.
+Audit lines stay; they hold ids and no content.
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,9 @@ from gongyu.people.models import CareCategory, Demographics, Enrolment, Guardian
 from gongyu.people.private import open_private, seal_private
 from gongyu.people.rights.contract import Erased
 from gongyu.people.rights.copy import NobodyError
-from gongyu.people.rights.models import Consent, RightsRequest
+from gongyu.people.rights.models import Consent, CorrectedField, RightsRequest
 from gongyu.people.rights.periods import last_days, today_in
-from gongyu.people.rights.reach import plugins_holding_data
+from gongyu.people.rights.reach import as_if_on, plugins_holding_data, plugins_within_reach
 from gongyu.platform import Platform
 from gongyu.text import Text
 
@@ -58,10 +59,10 @@ class NotWholeError(Exception):
     def __init__(self, plugins: list[str]) -> None:
         self.plugins = plugins
         self.text = Text(
-            zh="这些插件仍保存数据，但已停用、未安装或不支持删除：{names}；请启用它们，"
+            zh="这些插件仍保存数据，但未安装或不支持删除：{names}；请安装它们，"
             "或用 gongyu plugin erase 清除其数据；现在什么都没有删除",
-            en="these plugins hold data but are off, not installed, or cannot erase: {names}; switch them on, or take "
-            "their data away with gongyu plugin erase; nothing was erased",
+            en="these plugins hold data but are not installed, or cannot erase: {names}; install them, or take their "
+            "data away with gongyu plugin erase; nothing was erased",
         ).format(names=", ".join(plugins))
         super().__init__(self.text.en)
 
@@ -93,11 +94,14 @@ async def erase(
     locked = sa.select(Person.id).where(Person.id == person, Person.erased_at.is_(None)).with_for_update()
     if (await session.execute(locked)).first() is None:
         raise NobodyError
-    if unreached := await _unreached(platform, state, session):
+    if unreached := await _unreached(platform, session):
         raise NotWholeError(unreached)
     today = today_in(state.district, now)
     here = await _is_here(session, person, today)
-    contexts = [(plugin, platform.context(plugin, state, session, now)) for plugin in state.enabled]
+    contexts = [
+        (plugin, platform.context(plugin, as_if_on(platform, state, plugin), session, now))
+        for plugin in await plugins_within_reach(platform, state, session)
+    ]
     answers = await platform.dispatcher.call(hookspecs.person_erased, contexts, person=person, here=here)
     found = [line for answer in answers.values() for line in answer]
     found.append(
@@ -193,8 +197,13 @@ async def _make_nameless(session: AsyncSession, person: UUID, today: date, now: 
     await session.execute(sa.update(Membership).where(Membership.person_id == person).values(sourced_id=None))
     enrolments = sa.update(Enrolment).where(Enrolment.person_id == person)
     await session.execute(enrolments.values(sourced_id=None, number=None))
-    wished = sa.update(RightsRequest).where(RightsRequest.person_id == person).values(wish=None, reason=None)
+    wished = (
+        sa.update(RightsRequest)
+        .where(RightsRequest.person_id == person)
+        .values(wish=None, reason=None, fields=None, by_hand=None)
+    )
     await session.execute(wished)
+    await _delete(session, CorrectedField, CorrectedField.person_id == person)  # of what is no longer there
     return [*found, await _proof(session, person)]
 
 
@@ -214,10 +223,10 @@ async def _is_here(session: AsyncSession, person: UUID, today: date) -> bool:
     return found is not None and (found.last_day is None or found.last_day >= today)
 
 
-async def _unreached(platform: Platform, state: DistrictState, session: AsyncSession) -> list[str]:
+async def _unreached(platform: Platform, session: AsyncSession) -> list[str]:
     caller = platform.host.manager.hook.person_erased
     able = {implementation.plugin_name for implementation in caller.get_hookimpls()}
-    return [name for name in await plugins_holding_data(session) if name not in state.enabled or name not in able]
+    return [name for name in await plugins_holding_data(session) if name not in able]
 
 
 async def _delete(session: AsyncSession, table: type, which: sa.ColumnElement[bool]) -> int:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gongyu.database.model import Base, new_id
+from gongyu.database.model import Base, new_id, sealed_column
 
-__all__ = ["Consent", "RightsRequest"]
+__all__ = ["Consent", "CorrectedField", "RightsRequest"]
 
 
 class Consent(Base):
@@ -38,6 +38,10 @@ class Consent(Base):
 class RightsRequest(Base):
     """A request for correction or erasure and its answer. What was wished and the reason are sealed: they may hold
     anything. `outcome` says what an erasure took and left, by kind and count.
+
+    A correction that was accepted is not over before `done_at`: what it names in `fields` is put right here at once,
+    but a roster's source still has it wrong, and what was asked in words is put right by people
+    (`by_hand`: by whom, and where).
     """
 
     __tablename__ = "rights_request"
@@ -65,3 +69,19 @@ class RightsRequest(Base):
     decided_by: Mapped[str | None]
     reason: Mapped[bytes | None]
     outcome: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    fields: Mapped[bytes | None] = sealed_column()
+    by_hand: Mapped[bytes | None] = sealed_column()
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None]
+
+
+class CorrectedField(Base):
+    """A field of a person that was put right on their request: whoever reads it in a roster otherwise must not believe
+    the roster without asking.
+    """
+
+    __tablename__ = "corrected_field"
+
+    person_id: Mapped[UUID] = mapped_column(sa.ForeignKey("person.id", ondelete="CASCADE"), primary_key=True)
+    field: Mapped[str] = mapped_column(primary_key=True)
+    corrected_at: Mapped[datetime]

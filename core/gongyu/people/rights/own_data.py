@@ -23,7 +23,7 @@ from gongyu.people.models import (
 )
 from gongyu.people.private import open_private
 from gongyu.people.rights.contract import EVERY_READER, PROTECTED, PersonPart, Reader
-from gongyu.people.rights.models import Consent, RightsRequest
+from gongyu.people.rights.models import Consent, CorrectedField, RightsRequest
 from gongyu.people.rights.sealing import SEALED_COLUMNS, opened
 from gongyu.plugin import District
 from gongyu.text import Text
@@ -36,6 +36,7 @@ _LABELS: Final[Mapping[str, Text]] = {
     "at": Text(zh="时间", en="when"),
     "begins_on": Text(zh="开始", en="from"),
     "boarding": Text(zh="是否寄宿", en="boarder"),
+    "by_hand": Text(zh="人工更正", en="corrected by people"),
     "birth_date": Text(zh="出生日期", en="date of birth"),
     "category": Text(zh="类别", en="category"),
     "channel": Text(zh="方式", en="channel"),
@@ -47,6 +48,8 @@ _LABELS: Final[Mapping[str, Text]] = {
     "ends_on": Text(zh="结束", en="until"),
     "expires_at": Text(zh="失效时间", en="expires"),
     "family_name": Text(zh="姓", en="family name"),
+    "field": Text(zh="字段", en="field"),
+    "fields": Text(zh="请求更正的字段", en="fields to be corrected"),
     "given_name": Text(zh="名", en="given name"),
     "id_number": Text(zh="身份证件号码", en="identity number"),
     "identifier": Text(zh="学号或工号", en="number at school"),
@@ -114,13 +117,17 @@ async def _care(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
 async def _requests(session: AsyncSession, keys: KeyRing, person: UUID) -> Rows:
     request = RightsRequest
     columns = (request.id, request.kind, request.asked_at.label("at"), request.state, request.wish, request.reason)
-    found = sa.select(*columns).where(request.person_id == person).order_by(request.id)
+    corrected = (request.fields, request.by_hand, request.done_at.label("ended_at"))
+    found = sa.select(*columns, *corrected).where(request.person_id == person).order_by(request.id)
     rows = [dict(row) for row in (await session.execute(found)).mappings()]
     district: District = session.info["district"]
     for row in rows:
         id_ = row.pop("id")
         for field in ("wish", "reason"):
             row[field] = opened(keys, district, field, id_, row[field])
+        for column in (request.fields, request.by_hand):
+            if row[column.key] is not None:
+                row[column.key] = Seals(keys, district.slug).open(row[column.key], column, id_)
     return rows
 
 
@@ -261,6 +268,17 @@ CORE_PARTS: Final = (
                 sa.select(Approval.permission, Approval.asked_at.label("at"), Approval.until, Approval.state)
                 .where(Approval.asked_by == person)
                 .order_by(Approval.id)
+            )
+        ),
+    ),
+    _part(
+        "corrected",
+        Text(zh="已更正的字段", en="Fields that were corrected"),
+        _query(
+            lambda person: (
+                sa.select(CorrectedField.field, CorrectedField.corrected_at.label("at"))
+                .where(CorrectedField.person_id == person)
+                .order_by(CorrectedField.field)
             )
         ),
     ),

@@ -1,7 +1,7 @@
 """Correction and erasure on request: asked, answered in writing with a reason, in time, and never forgotten.
 
-A correction that is accepted is made where the data comes from (the school's register, then imported again): changed
-only here, the next import would undo it.
+A correction that names fields and is accepted is made in the same transaction; what comes from a roster must then be
+put right at its source as well. One in words alone is put right by people, who say so when it is done.
 """
 
 from datetime import date, datetime, timedelta
@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gongyu.access import audit
 from gongyu.access.keys import KeyRing
+from gongyu.access.sealing import Seals
 from gongyu.database.model import new_id
 from gongyu.database.reading import within_orgs
 from gongyu.districts.registry import DistrictState
-from gongyu.people.models import Guardianship, Membership
+from gongyu.people.models import Guardianship, Membership, Person
 from gongyu.people.rights.contract import Erased, Reader
+from gongyu.people.rights.corrections import Fields, apply_correction, said_in
 from gongyu.people.rights.erasure import erase
 from gongyu.people.rights.models import RightsRequest
 from gongyu.people.rights.periods import today_in
@@ -28,7 +30,19 @@ from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu.text import Text
 
-__all__ = ["ANSWER_WITHIN", "WITHIN", "AskedFor", "RequestError", "ask", "asked_about", "decide", "find"]
+__all__ = [
+    "ANSWER_WITHIN",
+    "STILL_IN_SOURCE",
+    "TO_BE_DONE",
+    "WITHIN",
+    "AskedFor",
+    "RequestError",
+    "ask",
+    "asked_about",
+    "decide",
+    "find",
+    "mark_done",
+]
 
 #: GB/T 35273-2020 8.7: an answer within thirty days.
 ANSWER_WITHIN: Final = timedelta(days=30)
@@ -47,6 +61,16 @@ WITHIN: Final = sa.or_(
         within_orgs(Membership.org_id),
     ),
 )
+#: Accepted, and not put right everywhere yet.
+TO_BE_DONE: Final = sa.and_(
+    RightsRequest.kind == "correction", RightsRequest.state == "accepted", RightsRequest.done_at.is_(None)
+)
+#: Put right here, while the source of the roster still has it wrong: its next delivery would say so again.
+STILL_IN_SOURCE: Final = sa.and_(
+    TO_BE_DONE,
+    RightsRequest.fields.is_not(None),
+    sa.exists().where(Person.id == RightsRequest.person_id, Person.from_roster),
+)
 
 
 class RequestError(Exception):
@@ -58,7 +82,14 @@ class RequestError(Exception):
 
 
 class AskedFor(msgspec.Struct, frozen=True, kw_only=True):
-    """A request and its answer, readable."""
+    """A request and its answer, readable.
+
+    Attributes:
+        fields: What is right, in a correction that names fields.
+        by_hand: Of an accepted correction in words: who puts it right, and where.
+        still_to_be_done: Accepted, and not put right everywhere yet: by hand, or at the roster's source.
+        still_in_source: What it names is put right here, and not yet at the source of the roster.
+    """
 
     id: UUID
     kind: Kind
@@ -67,10 +98,15 @@ class AskedFor(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: datetime
     due_on: date
     wish: str | None
+    fields: Fields | None
     state: Literal["open", "accepted", "refused"]
     decided_at: datetime | None
     reason: str | None
     outcome: list[Erased] | None
+    by_hand: str | None
+    done_at: datetime | None
+    still_to_be_done: bool
+    still_in_source: bool
 
 
 async def ask(
@@ -84,6 +120,7 @@ async def ask(
     asked_as: Reader,
     actor: str,
     now: datetime,
+    fields: Fields | None = None,
 ) -> UUID:
     """Put a request down.
 
@@ -97,6 +134,7 @@ async def ask(
         asked_as: As what.
         actor: Who enters it.
         now: When.
+        fields: What is right, for a correction that the system can make itself.
 
     Raises:
         RequestError: An erasure is open already.
@@ -119,10 +157,14 @@ async def ask(
         "asked_as": asked_as,
         "asked_at": now,
         "due_on": today_in(district, now) + ANSWER_WITHIN,
-        "wish": sealed(keys, district, "wish", id_, wish),
+        "wish": sealed(keys, district, "wish", id_, wish) if wish else None,
     }
+    details: dict[str, Any] = {"request": id_, "as": asked_as}
+    if fields is not None:
+        text = msgspec.json.encode(fields).decode()
+        row["fields"] = Seals(keys, district.slug).seal(text, RightsRequest.fields, id_)
+        details["fields"] = sorted(said_in(fields))
     await session.execute(sa.insert(RightsRequest).values(row))
-    details = {"request": id_, "as": asked_as}
     await audit.record(session, action=f"{kind}.asked", actor=actor, subject=f"person:{person}", details=details)
     return id_
 
@@ -138,8 +180,10 @@ async def decide(
     orgs: frozenset[UUID] | None,
     actor: str,
     now: datetime,
+    done_by_hand: str = "",
 ) -> AskedFor | None:
-    """Answer an open request, once; an erasure that is accepted is carried out in the same transaction.
+    """Answer an open request, once; an erasure that is accepted is carried out in the same transaction, and so is
+    a correction that names fields.
 
     The caller calls `authenticate.changed` after the commit.
 
@@ -153,18 +197,19 @@ async def decide(
         orgs: Where the decider may decide; None is everywhere.
         actor: Who decides.
         now: When.
+        done_by_hand: Who puts right what was asked in words alone, and where: nothing else would come of accepting it.
 
     Returns:
         The request as it stands now; None where there is none for this decider.
 
     Raises:
-        RequestError: Answered already, or without a reason.
+        RequestError: Answered already, without a reason, or nobody would do what is accepted.
         NotWholeError, HookRefusedError: The erasure could not be whole, so nothing is erased.
     """
     if not reason.strip():
         raise RequestError(Text(zh="须写明理由", en="a reason is needed, in writing"))
     district = state.district
-    mine = sa.select(RightsRequest.kind, RightsRequest.person_id, RightsRequest.state)
+    mine = sa.select(RightsRequest.kind, RightsRequest.person_id, RightsRequest.state, RightsRequest.fields)
     locked = mine.where(RightsRequest.id == request, WITHIN).with_for_update()
     row = (await session.execute(locked, {"orgs": None if orgs is None else list(orgs)})).first()
     if row is None:
@@ -174,12 +219,28 @@ async def decide(
     outcome: list[Erased] | None = None
     if accept and row.kind == "erasure":
         outcome = await erase(platform, state, session, person=row.person_id, actor=actor, now=now)
+    corrected: dict[str, Any] = {}
+    details: dict[str, Any] = {"request": request}
+    if accept and row.kind == "correction":
+        seals, note = platform.seals(district), done_by_hand.strip()
+        corrected = await _correct(
+            session,
+            seals,
+            request=request,
+            person=row.person_id,
+            fields=row.fields,
+            note=note,
+            actor=actor,
+            now=now,
+        )
+        details["fields"] = corrected.pop("corrected")
     answer = {
         "state": "accepted" if accept else "refused",
         "decided_at": now,
         "decided_by": actor,
         "reason": sealed(platform.keys, district, "reason", request, reason),
         "outcome": msgspec.to_builtins(outcome),
+        **corrected,
     }
     await session.execute(sa.update(RightsRequest).where(RightsRequest.id == request).values(answer))
     await audit.record(
@@ -187,10 +248,71 @@ async def decide(
         action=f"{row.kind}.{answer['state']}",
         actor=actor,
         subject=f"person:{row.person_id}",
-        details={"request": request},
+        details=details,
     )
     # Not by orgs again: an erasure may just have cut what bound the person to them.
     return await find(session, keys=platform.keys, request=request)
+
+
+async def _correct(
+    session: AsyncSession,
+    seals: Seals,
+    *,
+    request: UUID,
+    person: UUID,
+    fields: bytes | None,
+    note: str,
+    actor: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """What the answer says of it, and the names of the fields that are put right already."""
+    if fields is None and not note:
+        raise RequestError(
+            Text(
+                zh="这份请求没有写明字段，系统无法自动更正：请在 done_by_hand 中写明由谁、在哪里更正",
+                en="this request names no fields, so nothing would be corrected by itself: say in done_by_hand who "
+                "corrects it, and where",
+            )
+        )
+    said: dict[str, Any] = {"corrected": []}
+    in_source = False
+    if fields is not None:
+        wished = msgspec.json.decode(seals.open(fields, RightsRequest.fields, request), type=Fields)
+        found = await apply_correction(session, seals=seals, person=person, fields=wished, now=now)
+        if found is None:
+            raise RequestError(Text(zh="此人的信息已经删除", en="this person's data have been erased"))
+        in_source = found
+        said["corrected"] = sorted(said_in(wished))
+    if note:
+        said["by_hand"] = seals.seal(note, RightsRequest.by_hand, request)
+    elif not in_source:
+        said |= {"done_at": now, "done_by": actor}
+    return said
+
+
+async def mark_done(
+    session: AsyncSession, *, keys: KeyRing, request: UUID, orgs: frozenset[UUID] | None, actor: str, now: datetime
+) -> AskedFor | None:
+    """An accepted correction is put right wherever it had to be: by hand, at the roster's source.
+
+    Returns:
+        The request as it stands now; None where there is none for this person.
+
+    Raises:
+        RequestError: Nothing is left to be done.
+    """
+    done = sa.update(RightsRequest).where(RightsRequest.id == request, TO_BE_DONE, WITHIN)
+    marked = done.values(done_at=now, done_by=actor).returning(RightsRequest.person_id)
+    bound = {"orgs": None if orgs is None else list(orgs)}
+    options = {"synchronize_session": False}
+    person = (await session.execute(marked, bound, execution_options=options)).scalar_one_or_none()
+    found = await find(session, keys=keys, request=request, orgs=orgs)
+    if person is None and found is not None:
+        raise RequestError(Text(zh="这份请求没有待办的更正", en="nothing is left to be done about this request"))
+    if person is not None:
+        details = {"request": request}
+        await audit.record(session, action="correction.done", actor=actor, subject=f"person:{person}", details=details)
+    return found
 
 
 async def find(
@@ -223,6 +345,11 @@ _READ: Final = sa.select(
     RightsRequest.decided_at,
     RightsRequest.reason,
     RightsRequest.outcome,
+    RightsRequest.fields,
+    RightsRequest.by_hand,
+    RightsRequest.done_at,
+    TO_BE_DONE.label("still_to_be_done"),
+    STILL_IN_SOURCE.label("still_in_source"),
 )
 
 
@@ -230,6 +357,13 @@ def _readable(keys: KeyRing, district: District, row: sa.RowMapping) -> AskedFor
     values: dict[str, Any] = dict(row)
     for field in ("wish", "reason"):
         values[field] = opened(keys, district, field, values["id"], values[field])
+    seals = Seals(keys, district.slug)
+    if values["by_hand"] is not None:
+        values["by_hand"] = seals.open(values["by_hand"], RightsRequest.by_hand, values["id"])
+    if values["fields"] is not None:
+        values["fields"] = msgspec.json.decode(
+            seals.open(values["fields"], RightsRequest.fields, values["id"]), type=Fields
+        )
     if values["outcome"] is not None:
         values["outcome"] = msgspec.convert(values["outcome"], list[Erased])
     return AskedFor(**values)

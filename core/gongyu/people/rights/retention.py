@@ -5,7 +5,7 @@ Each category is a transaction of its own, and so is each person made nameless: 
 alive, and shows as the job's error until it is mended. Doing it twice does no harm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from gongyu.people.rights.declared import plugin_categories
 from gongyu.people.rights.erasure import erase, sign_in_data
 from gongyu.people.rights.models import Consent, RightsRequest
 from gongyu.people.rights.periods import last_days, midnight_of, today_in
+from gongyu.people.rights.reach import as_if_on, plugins_within_reach
 from gongyu.platform import Platform
 from gongyu.plugin import Context, Job
 from gongyu.text import Text
@@ -126,9 +127,14 @@ def core_categories(platform: Platform) -> list[RetentionCategory]:
     ]
 
 
-def categories_in(platform: Platform, state: DistrictState) -> list[tuple[str, RetentionCategory]]:
-    """The core's and those of the plugins that are on, each with whose it is, kept as long as the district says."""
-    found = [*(("core", one) for one in core_categories(platform)), *plugin_categories(platform, state)]
+def categories_in(
+    platform: Platform, state: DistrictState, plugins: Iterable[str] | None = None
+) -> list[tuple[str, RetentionCategory]]:
+    """The core's and those of these plugins (None: of those that are on), each with whose it is, kept as long as the
+    district says.
+    """
+    asked = state.enabled if plugins is None else plugins
+    found = [*(("core", one) for one in core_categories(platform)), *plugin_categories(platform, asked)]
     return [(owner, in_force(category, state.retention)) for owner, category in found]
 
 
@@ -180,7 +186,7 @@ def expiring(platform: Platform, state: DistrictState) -> Job:
 
 
 async def expire(platform: Platform, state: DistrictState, *, now: datetime) -> list[Expired]:
-    """End what is over in every category.
+    """End what is over in every category, also of plugins that are off here while their data stays.
 
     Raises:
         Exception: The first failure, after all other categories have had their turn.
@@ -188,11 +194,14 @@ async def expire(platform: Platform, state: DistrictState, *, now: datetime) -> 
     today = today_in(state.district, now)
     failures: list[Exception] = []
     found = []
-    for plugin, category in categories_in(platform, state):
+    async with platform.database.work(state.district) as session:
+        plugins = await plugins_within_reach(platform, state, session)
+    for plugin, category in categories_in(platform, state, plugins):
         before = today - category.keep
         try:
             async with platform.database.work(state.district) as session:
-                rows = await category.expire(platform.context(plugin, state, session, now), before)
+                seen = state if plugin == "core" else as_if_on(platform, state, plugin)
+                rows = await category.expire(platform.context(plugin, seen, session, now), before)
                 if rows:
                     details = {"category": category.name, "before": before, "rows": rows}
                     await audit.record(session, action="retention.expired", actor="system", details=details)

@@ -166,6 +166,8 @@ class CareCategory(Record, frozen=True, gc=False, kw_only=True):
     student: str
     category: str
     value: str
+    valid_from: dt.date | None = None
+    valid_to: dt.date | None = None
 
 
 class Demographics(Record, frozen=True, gc=False, kw_only=True):

@@ -173,7 +173,6 @@ _TABLE = {
         "该行有 {found} 列，表头有 {expected} 列，未导入。",
         "The row has {found} columns, the header {expected}; it is not taken over.",
     ),
-    "ragged_empty": _notice("行末有多余的空列，已忽略。", "There are surplus empty columns at the row's end, ignored."),
     "header_missing": _error("没有表头行。", "There is no header row."),
     "header_duplicate": _error(
         "表头“{value}”出现两次，无法判断以哪一列为准，文件未读取。",
@@ -290,7 +289,6 @@ _RELATION = {
     "duplicate_id": _error(
         "标识与第 {first} 行重复，该行未导入。", "The id is the same as in row {first}; the row is not taken over."
     ),
-    "duplicate_row": _notice("与第 {first} 行重复，已跳过。", "It repeats row {first} and was skipped."),
     "reference_unknown": _error(
         "{target}“{value}”不在名册中，该行未导入。",
         "The {target} “{value}” is not in the roster; the row is not taken over.",
@@ -326,6 +324,14 @@ _RELATION = {
     "guardian_list": _warning(
         "列表长度与 agentSourcedIds 不同，未采用。",
         "The list is not as long as agentSourcedIds and was not taken over.",
+    ),
+    "care_list": _warning(
+        "列表长度与 metadata.careCategories 不同，未采用。",
+        "The list is not as long as metadata.careCategories and was not taken over.",
+    ),
+    "care_held": _warning(
+        "关爱类别无法读取：已有的关爱类别保持不变，没有新增。",
+        "The care categories cannot be read: those known already stay as they are, and none was added.",
     ),
     "guardian_incomplete": _warning(
         "家庭成员没有姓名，未导入该成员。", "The family member has no name and was not taken over."

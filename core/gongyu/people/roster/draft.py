@@ -1,7 +1,7 @@
 """The roster while it is read: what was taken over, what is held back, and by which finding."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from gongyu.people.roster.canonical import (
     Source,
 )
 from gongyu.people.roster.findings import Findings
+from gongyu.people.roster.identity import RESIDENT, fault_of
 
 __all__ = ["Details", "Draft", "Link", "Row"]
 
@@ -48,6 +49,9 @@ class Details(Struct, frozen=True, gc=False, kw_only=True):
     birth_date: dt.date | None = None
     sex: Sex | None = None
     care: tuple[tuple[str, str], ...] = ()
+    care_from: tuple[dt.date | None, ...] | None = None
+    care_to: tuple[dt.date | None, ...] | None = None
+    """Of the same length as `care`, if anything is said."""
     ended: bool = False
 
 
@@ -104,12 +108,6 @@ class Draft:
         """The id as the person's own record has it: one string, however many records repeat it."""
         found = self.persons.get(person)
         return person if found is None else found.sourced_id
-
-    def add_care(self, student: str, statements: Iterable[tuple[str, str]], source: Source) -> None:
-        self.care.extend(
-            CareCategory(source=source, student=student, category=category, value=value)
-            for category, value in statements
-        )
 
     def keep_org(self, org: Org) -> None:
         if self._first(org.sourced_id, org.source, self.orgs):
@@ -170,6 +168,15 @@ class Row:
         return self.draft.findings.add(
             code, file=self.source.file, row=self.source.row, column=column, value=value, secret=secret, **named
         )
+
+    def sound_number(self, number: str, id_type: str | None, column: str) -> str:
+        """The number of a document, unless it is a wrong one of an identity card: worse than none, for people are
+        matched by it. The numbers of other documents have nothing to check.
+        """
+        if number and id_type in (None, RESIDENT) and (fault := fault_of(number)):
+            self.finding(fault, column, number, secret=True)
+            return number if fault == "id_number_old" else ""
+        return number
 
     def in_order(self, begin: str, end: str, column: str) -> bool:
         """Whether the period does not end before it begins; the row is held when it does."""

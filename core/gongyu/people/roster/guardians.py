@@ -1,9 +1,11 @@
 """Guardianships out of `agentSourcedIds`, which has neither type nor direction.
 
 Real files put the link on the pupil, on the parent, on both, or between a pupil and a teacher. It is made only when one
-side is a student and the other has a guardian's role; everything else is reported.
+side is a student and the other has a guardian's role, or when the file says what the link is (`metadata.agentKinds`);
+everything else is reported.
 """
 
+import datetime as dt
 from typing import cast
 
 from gongyu.people.roster.canonical import GUARDIAN_ROLES, Guardianship, GuardianshipKind
@@ -19,7 +21,7 @@ _PERSON = Text(zh="人员", en="person")
 
 
 def link_guardians(draft: Draft) -> None:
-    made: dict[tuple[str, str], Guardianship] = {}
+    made: dict[tuple[str, str], dict[dt.date | None, Guardianship]] = {}
     for link in draft.links:
         if link.person == link.other:
             _report(draft, "guardian_self", link)
@@ -43,11 +45,15 @@ def link_guardians(draft: Draft) -> None:
             valid_to=link.valid_to,
             ended=link.ended,
         )
-        first = made.setdefault((guardian, student), found)
-        if first is not found and first.ended and not found.ended:
-            made[guardian, student] = found
+        periods = made.setdefault((guardian, student), {})
+        first = periods.setdefault(found.valid_from, found)
+        if first.ended and not found.ended:
+            periods[found.valid_from] = found
     draft.links.clear()
-    draft.guardianships.extend(made.values())
+    for periods in made.values():
+        if len(periods) > 1:  # said on both sides, and dated on one
+            periods.pop(None, None)
+        draft.guardianships.extend(periods.values())
     report_many(draft)
 
 
@@ -93,6 +99,11 @@ def _sides(draft: Draft, link: Link) -> tuple[str, str] | None:
     for student, guardian in both:
         if draft.delta and student not in draft.roles and draft.roles.get(guardian, none) & GUARDIAN_ROLES:
             return guardian, student
+    pupil, other_pupil = ("student" in draft.roles.get(one, none) for one in (link.person, link.other))
+    if link.kind and pupil != other_pupil:  # the adult has no school yet, or works there
+        return (link.other, link.person) if pupil else (link.person, link.other)
+    if link.kind and link.person not in draft.roles:  # of a pupil who has left
+        return link.other, link.person
     return None
 
 

@@ -1,7 +1,8 @@
 """The header row of a table: which cell of a row becomes which field."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -10,10 +11,14 @@ from gongyu.people.roster.dialect import Column, Dialect, FileFormat
 from gongyu.people.roster.findings import Findings
 from gongyu.people.roster.table import Cells
 
-__all__ = ["Plan", "is_header", "plan_of"]
+__all__ = ["Plan", "find_header", "plan_of"]
 
 _ALIKE = 0.8
 """Close enough for "did you mean": `prefferedGivenName`, but not `name` for `username`."""
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:[._ ][^\W\d_]+)*")
+"""What a title looks like, and neither a number of somebody's nor a good password does."""
 
 
 class Plan(Struct, frozen=True):
@@ -23,9 +28,42 @@ class Plan(Struct, frozen=True):
     key: int | None
 
 
-def is_header(cells: Cells, format_: FileFormat, dialect: Dialect) -> bool:
-    """Where titles may stand above it, the header is the row with the columns no such table lacks."""
-    return any(cells) and format_.anchors <= {dialect.header(cell) for cell in cells}
+def find_header(head: Sequence[Cells | None], format_: FileFormat, dialect: Dialect) -> tuple[int, Cells] | None:
+    """Where the header ends, and its cells. Titles may stand above it; it is the row with the columns no such table
+    lacks, or two rows of which the upper groups the lower (家庭成员1 over 姓名, 关系 …), which are then read as one.
+    """
+    names = {alias: column.name for column in format_.columns for alias in (column.name, *column.aliases)}
+
+    def known(cells: Cells) -> int:
+        return len({names.get(dialect.header(cell)) for cell in cells} - {None})
+
+    def is_header(cells: Cells) -> bool:
+        return any(cells) and format_.anchors <= {dialect.header(cell) for cell in cells}
+
+    for at, cells in enumerate(head):
+        if not cells:
+            continue
+        below = head[at + 1] if at + 1 < len(head) else None
+        both = _joined(cells, below, names, dialect) if below else []
+        if is_header(both) and known(both) > max(known(cells), known(below or [])):
+            return at + 1, both
+        if is_header(cells):
+            return at, cells
+    return None
+
+
+def _joined(upper: Cells, lower: Cells, names: Collection[str], dialect: Dialect) -> Cells:
+    """A merged cell has its text at its left end, so what stands there goes for the cells to the right of it too."""
+    cells: Cells = []
+    group = ""
+    for place in range(max(len(upper), len(lower))):
+        above, below = (row[place] if place < len(row) else "" for row in (upper, lower))
+        group = above.strip() or group
+        if not dialect.header(below):
+            cells.append(above)
+        else:
+            cells.append(group + below if dialect.header(group + below) in names else below)
+    return cells
 
 
 def plan_of(cells: Cells, at: Source, format_: FileFormat, dialect: Dialect, findings: Findings) -> Plan | None:
@@ -34,7 +72,9 @@ def plan_of(cells: Cells, at: Source, format_: FileFormat, dialect: Dialect, fin
     absent = [column for column in format_.columns if column.name not in places]
     missing = [column.name for column in absent if column.required]
     secrets = any(column.password and column.name in places for column in format_.columns)
-    _report_unknown(unknown, [column.name for column in absent], at, findings, quote=not missing and not secrets)
+    behind = len(cells) - 1 - max(places.values(), default=0)
+    quote = not missing and not secrets and behind <= len(places)
+    _report_unknown(unknown, [column.name for column in absent], at, findings, quote=quote)
     order = [places[column.name] for column in format_.columns if column.name in places]
     if format_.ordered and order != sorted(order):
         findings.add("header_order", file=at.file, row=at.row)
@@ -83,11 +123,11 @@ def _places(
 def _report_unknown(
     unknown: Mapping[int, str], absent: Sequence[str], at: Source, findings: Findings, *, quote: bool
 ) -> None:
-    """A row that lost its line break has somebody's data behind the header, a password among them: then not quoted."""
+    """A header that lost its line break has somebody's data behind it, a password among them: then not quoted."""
     for place, header in unknown.items():
         near = difflib.get_close_matches(header, absent, n=1, cutoff=_ALIKE)
         if near:
             findings.add("header_misspelt", file=at.file, row=at.row, value=header, suggestion=near[0])
         else:
-            shown = header if quote else ""
+            shown = header if quote and _WORD.fullmatch(header) else ""
             findings.add("header_unknown", file=at.file, row=at.row, value=shown, place=place + 1)

@@ -4,7 +4,10 @@ import datetime as dt
 import re
 from typing import Literal
 
-__all__ = ["birth_of", "check_character", "fault_of"]
+__all__ = ["RESIDENT", "birth_of", "check_character", "fault_of"]
+
+RESIDENT = "1"
+"""居民身份证, in the register's codes: the only document whose number has a check digit."""
 
 _WEIGHTS = tuple(pow(2, 17 - place, 11) for place in range(17))  # GB 11643: W(i) = 2^(i-1) mod 11, from the right
 _CHARACTERS = "10X98765432"

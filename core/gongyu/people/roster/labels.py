@@ -6,12 +6,10 @@ Labels and codes: the register's own 填表说明; kinship codes: GB/T 4761. Onl
 from collections.abc import Mapping
 
 from gongyu.people.roster.canonical import GuardianshipKind, Sex
+from gongyu.people.roster.identity import RESIDENT
 from gongyu.people.roster.values import Convert, label
 
-__all__ = ["BOARDING", "DISABILITY", "HEALTH", "ID_TYPE", "LEFT_BEHIND", "RELATION", "RESIDENT", "SEX", "YES_NO"]
-
-RESIDENT = "1"
-"""居民身份证: the only document whose number has a check digit."""
+__all__ = ["BOARDING", "DISABILITY", "HEALTH", "ID_TYPE", "LEFT_BEHIND", "RELATION", "SEX", "YES_NO"]
 
 _SEX: Mapping[str, Sex] = {"男": "male", "1": "male", "女": "female", "2": "female", "男性": "male", "女性": "female"}
 SEX: Convert = label(_SEX, "男, 女")

@@ -1,7 +1,8 @@
 """OneRoster CSV 1.1.1 and 1.2.1 (1EdTech, 22 August 2023): columns in the standard's order.
 
-Where the standard has no column, `metadata.*` carries it, as the standard allows: an identity number, care categories,
-and what a guardianship is.
+Where the standard has no column, `metadata.*` carries it, as the standard allows: an identity number and of which
+document it is, a name that is not made of its parts, boarding, the number in class, care categories, and what a
+guardianship is.
 """
 
 from collections.abc import Callable, Collection
@@ -9,6 +10,7 @@ from collections.abc import Callable, Collection
 from gongyu.people.roster.dialect import Column, Dialect, FileFormat
 from gongyu.people.roster.draft import Draft
 from gongyu.people.roster.guardians import link_guardians
+from gongyu.people.roster.labels import ID_TYPE
 from gongyu.people.roster.manifest import read_manifest
 from gongyu.people.roster.oneroster_rows import (
     AGENT_LISTS,
@@ -21,6 +23,7 @@ from gongyu.people.roster.oneroster_rows import (
     build_user_1p1,
     build_user_1p2,
     care_list,
+    day_list,
     finish_1p2,
     parallel_list,
 )
@@ -28,6 +31,7 @@ from gongyu.people.roster.tables import Tables
 from gongyu.people.roster.values import (
     boolean,
     date,
+    document_number,
     email,
     enumeration,
     family,
@@ -35,7 +39,6 @@ from gongyu.people.roster.values import (
     name,
     phone,
     reference,
-    resident_number,
     sourced_ids,
 )
 from gongyu.text import Text
@@ -80,7 +83,10 @@ _USER_NAMES = (
     Column("password", password=True, secret=True),
 )
 _USER_EXTENSIONS = (
-    Column("metadata.idNumber", "id_number", resident_number, secret=True),
+    Column("metadata.name", "full_name", name),
+    Column("metadata.idType", "id_type", ID_TYPE),
+    Column("metadata.idNumber", "id_number", document_number, secret=True),
+    Column("metadata.boarding", "boarding", boolean),
     *(Column(header, field, parallel_list) for field, header in AGENT_LISTS.items()),
 )
 
@@ -154,6 +160,8 @@ _DEMOGRAPHICS = FileFormat(
             )
         ),
         Column("metadata.careCategories", "care", care_list, secret=True),
+        Column("metadata.careValidFrom", "care_from", day_list),
+        Column("metadata.careValidTo", "care_to", day_list),
     ),
     build_details, kinds=("care",), key="sourcedId", ordered=True, extension="metadata.",
 )  # fmt: skip
@@ -211,6 +219,7 @@ _ENROLMENTS = FileFormat(
         Column("primary", "primary", boolean),
         Column("beginDate", "begin", _day),
         Column("endDate", "end", _day),
+        Column("metadata.number", "number"),
     ),
     build_enrolment, kinds=("enrolment",), key="userSourcedId", ordered=True, extension="metadata.",
 )  # fmt: skip

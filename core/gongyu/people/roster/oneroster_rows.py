@@ -1,9 +1,19 @@
 """What the rows of OneRoster's files become."""
 
+import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from gongyu.people.roster.canonical import AcademicSession, Class_, Enrolment, Membership, Org, Person, Source
+from gongyu.people.roster.canonical import (
+    AcademicSession,
+    CareCategory,
+    Class_,
+    Enrolment,
+    Membership,
+    Org,
+    Person,
+    Source,
+)
 from gongyu.people.roster.draft import Details, Draft, Link, Row
 from gongyu.people.roster.guardians import link_guardians
 from gongyu.people.roster.values import (
@@ -29,6 +39,7 @@ __all__ = [
     "build_user_1p1",
     "build_user_1p2",
     "care_list",
+    "day_list",
     "finish_1p2",
     "parallel_list",
 ]
@@ -46,6 +57,7 @@ _KINDS = (
     "relative",
     "guardian",
     "other",
+    "unknown",
 )
 
 _kind = enumeration(*_KINDS, extended=False)
@@ -58,6 +70,10 @@ def parallel_list(value: str, note: Note) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in found.split(",")) if found else None
 
 
+#: Not the same as no care: what cannot be read ends nothing.
+_UNREAD_CARE: Final[tuple[tuple[str, str], ...]] = (("", ""),)
+
+
 def care_list(value: str, note: Note) -> tuple[tuple[str, str], ...] | None:
     """`left_behind:single,orphan:no`."""
     found = text(value, note)
@@ -65,8 +81,15 @@ def care_list(value: str, note: Note) -> tuple[tuple[str, str], ...] | None:
         return None
     pairs = [part.strip().partition(":") for part in found.split(",")]
     if not all(category.isidentifier() and state.isidentifier() for category, _, state in pairs):
-        raise Unreadable("enum_unknown", expected="category:value,…")
+        note("enum_unknown", expected="category:value,…")
+        return _UNREAD_CARE
     return tuple((category, state) for category, _, state in pairs)
+
+
+def day_list(value: str, note: Note) -> tuple[dt.date | None, ...] | None:
+    """Days beside another list; where it has none, the place stays empty."""
+    parts = parallel_list(value, note)
+    return None if parts is None else tuple(_day(part, note) if part else None for part in parts)
 
 
 def _ended(row: Row) -> bool:
@@ -93,6 +116,13 @@ def build_class(row: Row) -> None:
 
 def build_details(row: Row) -> None:
     person = row.values.pop("sourced_id")
+    if row.values.get("care") == _UNREAD_CARE:
+        del row.values["care"]
+        row.draft.hold("care", person, row.finding("care_held", "metadata.careCategories"))
+    for field, column in (("care_from", "metadata.careValidFrom"), ("care_to", "metadata.careValidTo")):
+        if field in row.values and len(row.values[field]) != len(row.values.get("care", ())):
+            del row.values[field]
+            row.finding("care_list", column)
     row.draft.details[person] = Details(source=row.source, ended=_ended(row), **row.values)
 
 
@@ -111,13 +141,26 @@ def _user(row: Row) -> Person | None:
     details = draft.details.pop(values["sourced_id"], None)
     if details is not None and not details.ended:
         values["birth_date"], values["sex"] = details.birth_date, details.sex
-        draft.add_care(values["sourced_id"], details.care, details.source)
-    person = Person(source=row.source, ended=ended, name=join_name(family, given, middle), **values)
+        draft.care += _care(values["sourced_id"], details)
+    if "id_number" in values:
+        values["id_number"] = row.sound_number(values["id_number"], values.get("id_type"), "metadata.idNumber")
+    name = values.pop("full_name", "") or join_name(family, given, middle)
+    person = Person(source=row.source, ended=ended, name=name, **values)
     if not draft.keep_person(person):
         return None
     if agents:
         _links(row, person, agents, extra)
     return person
+
+
+def _care(student: str, told: Details) -> list[CareCategory]:
+    none = (None,) * len(told.care)
+    return [
+        CareCategory(
+            source=told.source, student=student, category=category, value=value, valid_from=begin, valid_to=end
+        )
+        for (category, value), begin, end in zip(told.care, told.care_from or none, told.care_to or none, strict=True)
+    ]
 
 
 def build_user_1p1(row: Row) -> None:
@@ -153,13 +196,17 @@ AGENT_LISTS: Mapping[str, str] = {
 
 
 def _links(row: Row, person: Person, agents: tuple[str, ...], extra: dict[str, tuple[str, ...] | None]) -> None:
-    for key, values in extra.items():
-        if values is not None and len(values) != len(agents):
-            row.finding("guardian_list", AGENT_LISTS[key])
-            extra[key] = None
+    """A guardianship for each agent. What cannot be read is left out, but for the one thing that protects a child: a
+    word about contact that nobody understands is a no, until somebody has looked at it.
+    """
+    astray = {key for key, values in extra.items() if values is not None and len(values) != len(agents)}
+    for key in sorted(astray):
+        row.finding("guardian_list", AGENT_LISTS[key])
 
-    def at(key: str, place: int, convert: Convert) -> Any:  # noqa: ANN401 - what the converter makes
+    def at(key: str, place: int, convert: Convert, *, unreadable: object = None) -> Any:  # noqa: ANN401 - what the converter makes
         values = extra[key]
+        if key in astray:
+            return unreadable
         if values is None or not values[place]:
             return None
 
@@ -170,7 +217,7 @@ def _links(row: Row, person: Person, agents: tuple[str, ...], extra: dict[str, t
             return convert(values[place], note)
         except Unreadable as fault:
             row.finding(fault.code, AGENT_LISTS[key], values[place], **fault.named)
-            return None
+            return unreadable
 
     for place, other in enumerate(agents):
         row.draft.links.append(
@@ -183,7 +230,7 @@ def _links(row: Row, person: Person, agents: tuple[str, ...], extra: dict[str, t
                 kind=at("agent_kinds", place, _kind) or "",
                 legal=at("agent_legal", place, boolean),
                 priority=at("agent_priority", place, integer),
-                contact_allowed=at("agent_contact", place, boolean),
+                contact_allowed=at("agent_contact", place, boolean, unreadable=False),
                 valid_from=at("agent_from", place, _day),
                 valid_to=at("agent_to", place, _day),
             )

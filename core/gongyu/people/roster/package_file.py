@@ -24,13 +24,15 @@ COLUMNS: Final = {
     "subjectCodes periods",
     "users": "enabledUser username userIds givenName familyName middleName identifier email sms phone agentSourcedIds "
     "grades password userMasterIdentifier preferredGivenName preferredMiddleName preferredFamilyName "
-    "primaryOrgSourcedId pronouns metadata.idNumber metadata.agentKinds metadata.agentLegal metadata.agentPriority "
+    "primaryOrgSourcedId pronouns metadata.name metadata.idType metadata.idNumber metadata.boarding "
+    "metadata.agentKinds metadata.agentLegal metadata.agentPriority "
     "metadata.agentContactAllowed metadata.agentValidFrom metadata.agentValidTo",
     "roles": "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
-    "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
+    "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate metadata.number",
     "demographics": "birthDate sex americanIndianOrAlaskaNative asian blackOrAfricanAmerican "
     "nativeHawaiianOrOtherPacificIslander white demographicRaceTwoOrMoreRaces hispanicOrLatinoEthnicity "
-    "countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus metadata.careCategories",
+    "countryOfBirthCode stateOfBirthAbbreviation cityOfBirth publicSchoolResidenceStatus metadata.careCategories "
+    "metadata.careValidFrom metadata.careValidTo",
 }
 _BULK: Final = ("", "")  # status and dateLastModified are blank in a bulk set
 

@@ -1,7 +1,7 @@
 """Reads a package in whatever dialect it is in. It always answers a roster; what is wrong is in its findings."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from gongyu.people.roster.catalogue import CATALOGUE, Severity
 from gongyu.people.roster.dialect import ANY_TABLE, Column, Dialect, FileFormat
 from gongyu.people.roster.draft import Draft, Row
 from gongyu.people.roster.findings import Findings
-from gongyu.people.roster.headers import Plan, is_header, plan_of
+from gongyu.people.roster.headers import Plan, find_header, plan_of
 from gongyu.people.roster.package import UNREADABLE, Limits, Member, open_package
 from gongyu.people.roster.references import settle
 from gongyu.people.roster.table import Cells, Sheet
@@ -116,24 +116,18 @@ def _read_member(tables: Tables, member: Member, format_: FileFormat, dialect: D
 
 
 def _read_sheet(sheet: Sheet, format_: FileFormat, dialect: Dialect, draft: Draft) -> None:
-    skipped: list[tuple[int, Cells | None]] = []
-    plan = None
-    for number, cells in sheet.rows:
-        if cells and is_header(cells, format_, dialect):
-            plan = plan_of(cells, Source(sheet.file, number), format_, dialect, draft.findings)
-            if plan is None:
-                rows = sum(1 for _, row in sheet.rows if row is None or any(row))
-                draft.findings.weight(draft.findings.count - 1, rows)
-                draft.lost.update(format_.kinds)
-                return
-            break
-        skipped.append((number, cells))
-        if len(skipped) >= format_.header_within:
-            break
-    if plan is None:
-        _no_header(sheet, skipped, format_, draft)
+    head = list(islice(sheet.rows, format_.header_within))
+    found = find_header([cells for _, cells in head], format_, dialect)
+    if found is None:
+        _no_header(sheet, head, format_, draft)
         return
-    if _Rows(sheet, plan, format_, draft).read():
+    at, cells = found
+    rows = chain(head[at + 1 :], sheet.rows)
+    plan = plan_of(cells, Source(sheet.file, head[at][0]), format_, dialect, draft.findings)
+    if plan is None:
+        draft.findings.weight(draft.findings.count - 1, sum(1 for _, row in rows if row is None or any(row)))
+        draft.lost.update(format_.kinds)
+    elif _Rows(Sheet(sheet.file, rows), plan, format_, draft).read():
         draft.covered.update(format_.kinds)
     else:
         draft.findings.add("file_empty", file=sheet.file)

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from gongyu.people.roster import identity, labels
-from gongyu.people.roster.canonical import Class_, Enrolment, Guardianship, Membership, Org, Person
+from gongyu.people.roster.canonical import CareCategory, Class_, Enrolment, Guardianship, Membership, Org, Person
 from gongyu.people.roster.dialect import ANY_TABLE, Column, Dialect, FileFormat
 from gongyu.people.roster.draft import Draft, Row
 from gongyu.people.roster.guardians import report_many
@@ -20,7 +20,7 @@ from gongyu.text import Text
 
 __all__ = ["COLUMNS", "TEMPLATE", "header"]
 
-_MEMBER = re.compile(r"(?:家庭)?(?:成员|监护人|家长)(?:或监护人)?([12一二])[:：_\-—]?(.+)")
+_MEMBER = re.compile(r"(?:家庭)?(?:成员|监护人|家长)(?:或监护人)?([12一二])(?:信息|情况)?[:：_\-—]?(.+)")
 _MARKS = re.compile(r"[\s*★☆＊]+|（必填）|\(必填\)")
 
 
@@ -151,7 +151,7 @@ def _pupil(row: Row) -> None:
         sex=values.get("sex"),
         birth_date=values.get("birth_date"),
         id_type=values.get("id_type", ""),
-        id_number=_number(row, "id_number", values.get("id_type"), "身份证件号"),
+        id_number=row.sound_number(values.get("id_number", ""), values.get("id_type"), "身份证件号"),
         identifier=values.get("identifier", ""),
         phone=values.get("phone", ""),
         email=values.get("email", ""),
@@ -169,8 +169,11 @@ def _pupil(row: Row) -> None:
             number=values.get("number", ""),
         )
     )  # fmt: skip
-    statements = ((category, _state(values[category])) for category in _CARE if category in values)
-    draft.add_care(person.sourced_id, statements, source)
+    draft.care += [
+        CareCategory(source=source, student=person.sourced_id, category=category, value=_state(values[category]))
+        for category in _CARE
+        if category in values
+    ]
     for member in (1, 2):
         _guardian(row, person, member)
 
@@ -179,16 +182,8 @@ def _state(value: str | bool) -> str:  # noqa: FBT001 - a cell's value, converte
     return value if isinstance(value, str) else "yes" if value else "no"
 
 
-def _number(row: Row, field: str, id_type: str | None, column: str) -> str:
-    number: str = row.values.get(field, "")
-    if number and id_type in (None, labels.RESIDENT) and (fault := identity.fault_of(number)):
-        row.finding(fault, column, number, secret=True)
-        return number if fault == "id_number_old" else ""
-    return number
-
-
 def _compare_birth(row: Row, person: Person) -> None:
-    if person.birth_date is None or len(person.id_number) != 18 or person.id_type not in ("", labels.RESIDENT):  # noqa: PLR2004 - GB 11643
+    if person.birth_date is None or len(person.id_number) != 18 or person.id_type not in ("", identity.RESIDENT):  # noqa: PLR2004 - GB 11643
         return
     if identity.birth_of(person.id_number) != person.birth_date:
         row.finding("id_number_birth", "出生日期", person.birth_date.isoformat(), secret=True)
@@ -219,7 +214,8 @@ def _guardian(row: Row, student: Person, member: int) -> None:
         if f"member_relation{member}" in values or f"member_phone{member}" in values:
             row.finding("guardian_incomplete", f"成员{member}姓名")
         return
-    number = _number(row, f"member_id_number{member}", values.get(f"member_id_type{member}"), f"成员{member}身份证件号")
+    id_type = values.get(f"member_id_type{member}")
+    number = row.sound_number(values.get(f"member_id_number{member}", ""), id_type, f"成员{member}身份证件号")
     mobile = values.get(f"member_phone{member}", "")
     # Siblings share their parents: the same number, else the same name and telephone, is the same person.
     twin = number or (f"{title}\0{mobile}" if mobile else "")
@@ -229,7 +225,7 @@ def _guardian(row: Row, student: Person, member: int) -> None:
         draft.keep_person(
             Person(
                 source=row.source, sourced_id=key, name=title, phone=mobile, id_number=number,
-                id_type=values.get(f"member_id_type{member}", ""),
+                id_type=id_type or "",
             )
         )  # fmt: skip
         if twin:

@@ -11,8 +11,6 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from gongyu.people.roster import identity
-
 __all__ = [
     "Convert",
     "Note",
@@ -29,7 +27,6 @@ __all__ = [
     "name",
     "phone",
     "reference",
-    "resident_number",
     "sourced_ids",
     "text",
 ]
@@ -263,16 +260,6 @@ def document_number(value: str, note: Note) -> str | None:
     found = found.upper()
     if not found.isascii() or not found.replace("(", "").replace(")", "").isalnum():
         raise Unreadable("id_number_invalid")
-    return found
-
-
-def resident_number(value: str, note: Note) -> str | None:
-    """The number of a resident identity card; a wrong one is worse than none, for people are matched by it."""
-    found = document_number(value, note)
-    if found and (fault := identity.fault_of(found)):
-        if fault != "id_number_old":
-            raise Unreadable(fault)
-        note(fault)
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import python_calamine as calamine
 
 from gongyu.people.roster.findings import Findings
+from gongyu.people.roster.old_workbook import Formulas, cells_of, formulas_of, is_locked, is_possible
 from gongyu.people.roster.package import UNREADABLE, Limits, Member, content, sound_zip, true_chunks
 from gongyu.people.roster.table import Cells, Sheet, open_text
 
@@ -49,9 +50,7 @@ def open_sheets(member: Member, findings: Findings, limits: Limits) -> list[Shee
     if start.startswith(b"PK"):
         return _zipped(member, extension, findings, limits)
     if start.startswith(_OLE):
-        if extension != "xls":
-            findings.add("extension_wrong", file=member.name, actual=".xls")
-        return _sheets(member, content(member, _XLS_LIMIT), findings)
+        return _old(member, extension, findings)
     plain = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if plain.startswith((b"<html", b"<!doctype", b"<table", b"<meta", b"<?xml", b"<head", b"<div", b"<style")):
         findings.add("html_as_xls", file=member.name)
@@ -60,6 +59,25 @@ def open_sheets(member: Member, findings: Findings, limits: Limits) -> list[Shee
         findings.add("text_as_xls", file=member.name)
     sheet = open_text(member, findings)
     return [sheet] if sheet else []
+
+
+def _old(member: Member, extension: str, findings: Findings) -> list[Sheet]:
+    data = content(member, _XLS_LIMIT)
+    whole = data.getvalue()
+    if is_locked(whole):
+        findings.add("workbook_encrypted", file=member.name)
+    elif not is_possible(whole):  # calamine would take memory for as much as it says
+        findings.add("workbook_broken", file=member.name)
+    elif (cells := cells_of(whole)) > _CELLS_LIMIT:
+        findings.add("workbook_size", file=member.name, cells=cells, limit=_CELLS_LIMIT)
+    else:
+        if extension != "xls":
+            findings.add("extension_wrong", file=member.name, actual=".xls")
+        sheets = _sheets(member, data, findings)
+        for found in formulas_of(whole) if sheets else ():
+            _tell(findings, member.name, found)
+        return sheets
+    return []
 
 
 def _zipped(member: Member, extension: str, findings: Findings, limits: Limits) -> list[Sheet]:
@@ -93,8 +111,12 @@ def _bearable(book: zipfile.ZipFile, name: str, findings: Findings) -> bool:
         if part.formulas and info.filename.lower().startswith("xl/worksheets/"):
             first = part.first
             row, column = (int(first[2]), first[1].decode()) if first else (0, "")
-            findings.add("formulas", file=name, row=row, column=column, count=part.formulas)
+            _tell(findings, name, Formulas(part.formulas, row, column))
     return True
+
+
+def _tell(findings: Findings, name: str, found: Formulas) -> None:
+    findings.add("formulas", file=name, row=found.row, column=found.column, count=found.count)
 
 
 class _Part:

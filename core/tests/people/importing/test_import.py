@@ -132,6 +132,26 @@ async def test_no_import_lifts_a_ban_of_contact_made_by_hand(town: "Town", write
     assert (list(plan.lines()), [one.code for one in plan.findings]) == ([], ["contact_ban_kept"] * 2)
 
 
+@pytest.mark.parametrize("said", ["fasle,fasle", "false", "否,0"])
+async def test_a_word_about_contact_nobody_understands_is_a_no(town: "Town", write: "Write", said: str) -> None:
+    files = write()
+    users = (files / "users.csv").read_text("utf-8").splitlines()
+    told = [f"{users[0]},metadata.agentContactAllowed"]
+    told += [f'{line},"{said}"' if line.startswith("p1") else f"{line}," for line in users[1:]]
+    (files / "users.csv").write_text("\n".join(told) + "\n", "utf-8")
+    await town.load(files)
+    pupil = sa.select(Person.id).where(Person.sourced_id == "p1").scalar_subquery()
+    bonds = sa.select(_table("guardianship").c.contact_allowed).where(_table("guardianship").c.student_id == pupil)
+    assert await town.rows(bonds) == [(False,), (False,)]
+
+
+async def test_care_that_cannot_be_read_ends_no_care(town: "Town", write: "Write", instead: "Some") -> None:
+    await town.load(write(demographics=instead("demographics", ("p1", "2019-02-03", "male", "left_behind:single"))))
+    torn = write(demographics=instead("demographics", ("p1", "2019-02-03", "male", "left_behind;single")))
+    plan = await town.plan(torn)
+    assert ([*plan.lines()], "care_held" in {one.code for one in plan.findings}) == ([], True)
+
+
 async def test_imports_of_one_district_take_turns(town: "Town", write: "Write") -> None:
     path = write()
     reports = await asyncio.gather(town.load(path), town.load(path), town.load(path))

@@ -89,6 +89,6 @@ def test_the_command_imports_and_says_what_it_did(tmp_path: Path, write: "Write"
     refused = place.gongyu("roster", "plan", "ezhou", str(nothing), "--findings", str(workbook), check=False)
     assert (refused.returncode, workbook.exists()) == (2, True)
     assert place.gongyu("roster", "apply", "ezhou", str(nothing), "--yes", check=False).returncode == 2
-    assert place.gongyu("roster", "export", "ezhou", str(tmp_path / "out.zip")).returncode == 0
+    assert place.gongyu("roster", "export", "ezhou", str(tmp_path / "out.zip"), "--reason", "换系统").returncode == 0
     again = place.gongyu("roster", "plan", "ezhou", str(tmp_path / "out.zip"), "--json")
     assert '"lines": []' in again.stdout

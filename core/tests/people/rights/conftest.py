@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pluggy
 import pytest
 import sqlalchemy as sa
@@ -24,12 +25,13 @@ from gongyu.districts.registry import DistrictState
 from gongyu.host import Host, Plugin
 from gongyu.people.care import sealed_care
 from gongyu.people.models import CareCategory, Demographics, Guardianship, Membership, Org, Person
-from gongyu.people.rights.contract import PROTECTED, Erased, PersonPart, Purpose
+from gongyu.people.rights.contract import PROTECTED, Erased, PersonPart, Purpose, RetentionCategory
 from gongyu.people.rights.periods import today_in
 from gongyu.people.rights.sealing import sealed
 from gongyu.platform import Platform, open_platform
 from gongyu.plugin import Context, PluginInfo, Text, hookimpl
 from gongyu.testing.plugin import MakeDistrict
+from gongyu.web.app import create_app
 
 WORD = Text(zh="测试", en="test")
 PHOTOS = Purpose(name="diary.photos", title=WORD, text=Text(zh="照片用于班级日记。", en="Photos for the diary."))
@@ -54,6 +56,7 @@ class Diary:
     data: Data = entries
     erasing: Erase = nothing
     asked: list[tuple[UUID, bool]] = field(default_factory=list)
+    categories: list[RetentionCategory] = field(default_factory=list)
 
     def host(self) -> Host:
         module = ModuleType("gongyu_diary")
@@ -61,6 +64,10 @@ class Diary:
         @hookimpl
         def consent_purposes() -> Sequence[Purpose]:
             return [PHOTOS, Purpose(name="core.schooling", title=WORD, text=WORD)]  # the second is not its to declare
+
+        @hookimpl
+        def retention_categories() -> Sequence[RetentionCategory]:
+            return self.categories
 
         @hookimpl
         async def person_data(context: Context, person: UUID) -> Sequence[PersonPart]:
@@ -73,7 +80,7 @@ class Diary:
             await self.erasing(context, person)
             return [Erased(what=Text(zh="日记", en="diary"), rows=gone.rowcount)]  # type: ignore[attr-defined]  # of a DELETE
 
-        for hook in (consent_purposes, person_data, person_erased):
+        for hook in (consent_purposes, retention_categories, person_data, person_erased):
             setattr(module, hook.__name__, hook)
         manager = pluggy.PluginManager("gongyu")
         manager.add_hookspecs(hookspecs)
@@ -216,3 +223,29 @@ async def family(platform: Platform, make_district: MakeDistrict) -> Family:
         await session.execute(sa.insert(CareCategory).values(student_id=id_, begins_on=date(2024, 9, 1), **care))
         await session.execute(sa.insert(ENTRY).values(person_id=id_, text="今天很开心"))
     return family
+
+
+class Door:
+    """The API as different people meet it."""
+
+    def __init__(self, client: httpx.AsyncClient, family: Family) -> None:
+        self._client, self._family = client, family
+        self._tokens: dict[tuple[str, ...], str] = {}
+
+    async def __call__(self, who: str, method: str, path: str, *scopes: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+        if (who, *scopes) not in self._tokens:
+            self._tokens[(who, *scopes)] = await self._family.token(who, *scopes)
+        headers = {"authorization": f"Bearer {self._tokens[(who, *scopes)]}", "accept-language": "en"}
+        return await self._client.request(method, f"/api/v1/ezhou{path}", headers=headers, **options)
+
+    async def child(self, who: str, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+        return await self(who, method, f"/people/{self._family.child}{path}", **options)
+
+
+@pytest.fixture
+async def door(family: Family) -> AsyncGenerator[Door]:
+    await family.platform.signals.start()
+    transport = httpx.ASGITransport(app=create_app(family.platform))  # type: ignore[arg-type]  # ASGI's types differ in name
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield Door(client, family)
+    await family.platform.signals.stop()

@@ -7,19 +7,22 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from gongyu.checks import checks
+from gongyu.database.engine import quoted
 from gongyu.districts.file import render
 from gongyu.districts.service import SettingsError, apply_file, current_file, read_file
 from gongyu.events.jobs import run_due_jobs
 from gongyu.host.dispatch import HookRefusedError
 from gongyu.people.models import CareCategory, Membership, Person
 from gongyu.people.rights.consent import say
+from gongyu.people.rights.contract import RetentionCategory
 from gongyu.people.rights.erasure import NAMELESS
 from gongyu.people.rights.models import Consent, RightsRequest
 from gongyu.people.rights.requests import ask, decide
 from gongyu.people.rights.retention import categories_in, expire
 from gongyu.plugin import Context
 
-from .conftest import ENTRY, PHOTOS, Diary, Family
+from .conftest import ENTRY, PHOTOS, WORD, Diary, Family
 
 
 async def ended(family: Family, table: type[Any], column: sa.ColumnElement[bool], day: date) -> None:
@@ -172,3 +175,30 @@ async def test_file_that_keeps_too_short_too_long_or_what_nobody_keeps_is_refuse
     ]
     assert [(path, code) for _, path, code, _ in errors[4:]] == [("retention.nobody", "unknown")]
     assert family.platform.state("ezhou").retention == {}
+
+
+async def test_what_a_plugin_that_is_off_holds_ends_too_and_keeps_nobodys_name(family: Family, diary: Diary) -> None:
+    async def forget(context: Context, _: date) -> int:
+        gone = await context.session.execute(sa.delete(ENTRY))
+        return gone.rowcount  # type: ignore[attr-defined,no-any-return]  # of a DELETE
+
+    kept = RetentionCategory("diary.entries", WORD, WORD, WORD, keep=timedelta(days=9), expire=forget)
+    diary.categories.append(kept)
+    wanted = read_file(family.platform, FILE.format("") + "enabled = false\n", file="ezhou.toml")
+    await apply_file(family.platform, wanted, actor="operator:test")
+    family.state = family.platform.state("ezhou")
+    assert family.state.enabled == ()
+    await ended(family, Membership, Membership.person_id == family.child, family.today)
+    assert await expired(family, 10) == {"diary.entries": 1}
+    assert (await expired(family, 1097))["core.people"] == 4
+    assert family.child in [person for person, _ in diary.asked]
+    assert await family.scalar(sa.select(Person.name).where(Person.id == family.child)) == NAMELESS
+
+
+async def test_doctor_says_which_category_cannot_run_because_its_package_is_gone(family: Family) -> None:
+    schema = quoted(family.state.district.schema)
+    async with family.platform.database.owner.begin() as connection:
+        await connection.execute(sa.text(f"CREATE TABLE {schema}.alembic_ghost (version_num text PRIMARY KEY)"))
+    found = [check async for check in checks(family.platform) if "retention" in check.area]
+    assert [(check.area, check.state) for check in found] == [("ezhou retention ghost", "error")]
+    assert "ghost.*" in found[0].found.en

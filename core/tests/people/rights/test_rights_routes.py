@@ -2,12 +2,9 @@
 
 import io
 import zipfile
-from collections.abc import AsyncGenerator
 from datetime import UTC, date, timedelta
-from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -15,38 +12,11 @@ from gongyu.access.models import AuditLine
 from gongyu.people.models import Membership, Person
 from gongyu.people.rights.erasure import NAMELESS
 from gongyu.people.rights.periods import midnight_of
-from gongyu.web.app import create_app
 
-from .conftest import Diary, Family, nothing, years_before
+from .conftest import Diary, Door, Family, nothing, years_before
 
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 YES = {"purpose": "diary.photos", "version": 1, "word": "given"}
-
-
-class Door:
-    """The API as different people meet it."""
-
-    def __init__(self, client: httpx.AsyncClient, family: Family) -> None:
-        self._client, self._family = client, family
-        self._tokens: dict[tuple[str, ...], str] = {}
-
-    async def __call__(self, who: str, method: str, path: str, *scopes: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
-        if (who, *scopes) not in self._tokens:
-            self._tokens[(who, *scopes)] = await self._family.token(who, *scopes)
-        headers = {"authorization": f"Bearer {self._tokens[(who, *scopes)]}", "accept-language": "en"}
-        return await self._client.request(method, f"/api/v1/ezhou{path}", headers=headers, **options)
-
-    async def child(self, who: str, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
-        return await self(who, method, f"/people/{self._family.child}{path}", **options)
-
-
-@pytest.fixture
-async def door(family: Family) -> AsyncGenerator[Door]:
-    await family.platform.signals.start()
-    transport = httpx.ASGITransport(app=create_app(family.platform))  # type: ignore[arg-type]  # ASGI's types differ in name
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Door(client, family)
-    await family.platform.signals.stop()
 
 
 async def test_only_the_childs_own_people_find_it(family: Family, door: Door) -> None:

@@ -232,6 +232,64 @@ def test_extension_columns_say_what_a_guardianship_is(oneroster: Make, tell: Tel
     assert "care" in roster.complete
 
 
+def test_what_the_standard_has_no_column_for_is_read_and_checked(oneroster: Make, tell: Tell) -> None:
+    """Only an identity card's number has a check digit; a link that says what it is needs no guardian's role."""
+    users = (
+        f"{HEAD},enabledUser,username,givenName,familyName,agentSourcedIds,metadata.name,metadata.idType,"
+        "metadata.idNumber,metadata.boarding,metadata.agentKinds,metadata.agentValidFrom,metadata.agentValidTo\n"
+        'p1,,,true,p1,Lee Ann,Orr,"t1,t1",Ann Orr,A,e1234567,true,"mother,unknown",'
+        '"2024-09-01,2026-02-01","2026-01-31,"\n'
+        "p2,,,true,p2,名,姓,t1,,1,110105194912310021,,,,\n"
+        "p3,,,true,p3,名,姓,t1,,护照,110105194912310021,no,father,,\n"
+        "t1,,,true,t1,老师,张,p1,,Q,11010519491231002X,,,,\n"
+    )
+    kinds = {"p1": "student", "p2": "student", "t1": "teacher"}  # the third pupil has left
+    roles = ROLES + "".join(f"r{key},,,{key},primary,{kinds[key]},,,s1,\n" for key in kinds)
+    enrolments = (ENROLMENTS[:-1] + ",metadata.number\n") + "e1,,,c1,s1,p1,student,true,,,07\n"
+    demographics = (
+        f"{HEAD},birthDate,sex,metadata.careCategories,metadata.careValidFrom,metadata.careValidTo\n"
+        'p1,,,2018-01-01,male,"left_behind:single,aid:yes",",2024-03-01","2027-01-01"\n'
+        "p2,,,2018-01-02,male,orphan:yes,gestern,\n"
+    )
+    manifest = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n" + "".join(
+        f"file.{name},bulk\n"
+        for name in ["orgs", "academicSessions", "classes", "users", "roles", "enrollments", "demographics"]
+    )
+    roster = read(
+        oneroster(
+            {
+                "manifest.csv": manifest, "users.csv": users, "roles.csv": roles, "enrollments.csv": enrolments,
+                "demographics.csv": demographics,
+            }
+        )
+    )  # fmt: skip
+    assert [told[:-1] for told in tell(roster)] == [
+        ("warning", "care_list", "demographics.csv", 2, "metadata.careValidTo", ""),
+        ("warning", "date_unknown", "demographics.csv", 3, "metadata.careValidFrom", "gestern"),
+        ("warning", "id_number_check", "users.csv", 3, "metadata.idNumber", "110***21"),
+        ("warning", "boolean_unknown", "users.csv", 4, "metadata.boarding", "no"),
+        ("warning", "label_unknown", "users.csv", 5, "metadata.idType", "Q"),
+        ("warning", "person_without_role", "users.csv", 4, "", ""),
+        ("warning", "guardian_role", "users.csv", 3, "agentSourcedIds", "t1"),
+        ("warning", "guardian_role", "users.csv", 5, "agentSourcedIds", "p1"),
+    ]
+    assert [(p.name, p.given_name, p.id_type, p.id_number, p.boarding) for p in roster.persons] == [
+        ("Ann Orr", "Lee Ann", "A", "E1234567", True),
+        ("姓名", "名", "1", "", None),
+        ("姓名", "名", "A", "110105194912310021", None),
+        ("张老师", "老师", "", "11010519491231002X", None),
+    ]
+    assert [(g.guardian, g.student, g.kind, g.valid_from, g.valid_to) for g in roster.guardianships] == [
+        ("t1", "p1", "mother", dt.date(2024, 9, 1), dt.date(2026, 1, 31)),
+        ("t1", "p1", "unknown", dt.date(2026, 2, 1), None),
+        ("t1", "p3", "father", None, None),
+    ]
+    assert [(c.student, c.category, c.valid_from, c.valid_to) for c in roster.care] == [
+        ("p1", "left_behind", None, None), ("p1", "aid", dt.date(2024, 3, 1), None), ("p2", "orphan", None, None),
+    ]  # fmt: skip
+    assert [enrolment.number for enrolment in roster.enrolments] == ["07"]
+
+
 def test_six_guardians_are_a_warning(oneroster: Make, tell: Tell) -> None:
     adults = [f"g{number}" for number in range(6)]
     users = (

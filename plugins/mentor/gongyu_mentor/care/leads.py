@@ -19,7 +19,13 @@ __all__ = ["appoint", "dismiss", "list_leads"]
 
 
 async def appoint(context: Context, *, school: UUID, person: UUID, by: UUID) -> None:
-    """Appoint; doing it twice is doing it once."""
+    """Appoint; doing it twice is doing it once. Nobody appoints themselves: rank alone opens nothing (promise 4).
+
+    Raises:
+        ProblemError: `forbidden`: oneself.
+    """
+    if person == by:
+        raise ProblemError("forbidden", people.NOT_ONESELF)
     await people.require_staff(context, school=school, whom=[person], pointer="person")
     row = {"id": new_id(), "school_id": school, "person_id": person, "appointed_by": by, "begins_at": context.now}
     added = insert(CareLead).values(row).on_conflict_do_nothing().returning(CareLead.id)

@@ -13,6 +13,7 @@ from gongyu_mentor.log import profile
 from gongyu_mentor.log.models import Handover, LogPage, ProfileItem
 from gongyu_mentor.log.pages import TITLES
 from gongyu_mentor.models import Assignment
+from gongyu_mentor.room import SELF
 
 __all__ = ["KINDS", "RETENTION", "erased", "held"]
 
@@ -57,9 +58,7 @@ async def held(context: Context, person: UUID) -> list[PersonPart]:
     ]
     return [
         PersonPart(name="profile", title=Text(zh="成长画像", en="Profile"), rows=own, labels=labels, readers=PROTECTED),
-        PersonPart(
-            name="log", title=Text(zh="导育记录", en="Mentor's log"), rows=log, labels=labels, readers=PROTECTED
-        ),
+        PersonPart(name="log", title=Text(zh="导育记录", en="Mentor's log"), rows=log, labels=labels, readers=SELF),
     ]
 
 

@@ -14,7 +14,7 @@ from gongyu.access.principal import Principal
 from gongyu.database.model import new_id
 from gongyu.plugin import Context
 from gongyu.web import ProblemError
-from gongyu_mentor.people import require_staff, school_of, schools_as
+from gongyu_mentor.people import NOT_ONESELF, require_staff, school_of, schools_as
 from gongyu_mentor.wellbeing.grounds import lead_schools, opened, owns
 from gongyu_mentor.wellbeing.models import BreakGlass, Case, Lead
 from gongyu_mentor.wellbeing.schemas import BreakGlassIn, BreakGlassOut
@@ -101,9 +101,14 @@ async def _schools(context: Context, principal: Principal) -> frozenset[UUID]:
 
 
 async def name_leads(context: Context, principal: Principal, *, school: UUID, people: list[UUID]) -> None:
-    """Name the school's one or two leads for mental health; whoever was and is not named is one no more."""
+    """Name the school's one or two leads for mental health; whoever was and is not named is one no more.
+
+    Nobody names themselves: what the lead may read is nobody's by rank (promise 4).
+    """
     if school not in schools_as(principal, "principal"):
         raise ProblemError("not-found")
+    if principal.person in people:
+        raise ProblemError("forbidden", NOT_ONESELF)
     await require_staff(context, school=school, whom=people, pointer="/people/{at}")
     await context.session.execute(sa.delete(Lead).where(Lead.school_id == school))
     rows = [

@@ -49,7 +49,7 @@ async def live_student(call: Call, request: Request[Any, Any, Any], student: Fro
 
 @get(
     "/schools/{school:uuid}/live",
-    permission="points.shop.serve",
+    permission="points.kiosk.sell",
     operation_id="points_live_school",
     title=Text(zh="全校学生的积分变动，供书坊大屏使用", en="All purses of a school, for the screen of its shop"),
 )
