@@ -62,7 +62,7 @@ async def ends_of(verbs: Iterable[Awaitable[object]]) -> Counter[str]:
     return ends
 
 
-async def begin(scene: "Scene", **settings: object) -> None:
+async def begin(scene: "Scene", **settings: Any) -> None:  # noqa: ANN401 - fields of the settings
     """An open term in which every pupil has a purse already."""
     await scene.open_term(**settings)
     for number, class_id in enumerate(scene.classes):

@@ -41,6 +41,8 @@ class Comparison:
         """Rows that end in this plan; what hangs on them ends too."""
         self.protected: dict[Kind, set[UUID]] = {kind: set() for kind in KINDS}
         """People of whom something stands in the files that was not taken over: silence about them says nothing."""
+        self.corrected: dict[UUID, set[str]] = {}
+        """Fields put right on a person's request: the source does not take that back by itself."""
         self.titles: dict[UUID, str] = {}
         """Of orgs and classes, for the lines of the plan."""
 

@@ -18,7 +18,8 @@ from gongyu.people.importing.plan import SECRET, Change
 from gongyu.people.models import Demographics, Enrolment, Guardianship, Membership
 from gongyu.people.models import Person as Row_
 from gongyu.people.private import PRIVATE_FIELDS, open_private
-from gongyu.people.roster.canonical import Person
+from gongyu.people.rights.models import CorrectedField
+from gongyu.people.roster.canonical import Person, Source
 
 __all__ = ["compare_persons"]
 
@@ -56,6 +57,8 @@ async def compare_persons(work: Comparison) -> None:
     referred = _referred(work) if roster.mode == "delta" else frozenset()
     loose: list[Row] = []
     current = 0
+    for one in await work.session.execute(sa.select(CorrectedField.person_id, CorrectedField.field)):
+        work.corrected.setdefault(one.person_id, set()).add(one.field)
     async for rows in stream(work.session, _PERSONS):
         for row in rows:
             current += row.from_roster and row.ended_on is None
@@ -67,7 +70,8 @@ async def compare_persons(work: Comparison) -> None:
             if row.sourced_id in referred:
                 ids[row.sourced_id] = row.id
             if (said := details.get(row.sourced_id)) is not None:
-                _note(work, row, {"birth_date": said.birth_date, "sex": said.sex}, row.ended_on)
+                born = {"birth_date": said.birth_date, "sex": said.sex}
+                _note(work, row, born, row.ended_on, source=said.source)
             loose.append(row)
         work.progress("planning", current, len(records))
     work.plan.current["person"] = current
@@ -113,7 +117,8 @@ def _compare(work: Comparison, row: Row, record: Person) -> None:
         "id_number": record.id_number,
         "phone": plain_phone(record.phone),
     }
-    _note(work, row, wanted, last, secrets=secrets, private=_private(work, row, record))
+    private = _private(work, row, record)
+    _note(work, row, wanted, last, source=record.source, secrets=secrets, private=private)
 
 
 def _private(work: Comparison, row: Row, record: Person) -> dict[str, str] | None:
@@ -122,11 +127,21 @@ def _private(work: Comparison, row: Row, record: Person) -> dict[str, str] | Non
     if not said and row.source_private is None:
         return None
     old = open_private(work.seals, row.id, row.source_private)
+    if "email" in work.corrected.get(row.id, set()):
+        said = {field: text for field, text in said.items() if field != "email"}
     plain = {field for field in PRIVATE_FIELDS if field not in said and getattr(record, field)}
     if not work.roster.stable_ids:
         plain.discard("sourced_id")
     new = {field: text for field, text in old.items() if field not in plain} | said
     return None if new == old else new
+
+
+def _stays(work: Comparison, row: Row, column: str, source: Source) -> bool:
+    """Whether this was put right on the person's request; the source is told of it instead of followed."""
+    corrected = column in work.corrected.get(row.id, set())
+    if corrected:
+        work.remarks.add("corrected_here", source, value=column)
+    return corrected
 
 
 def _note(
@@ -135,19 +150,20 @@ def _note(
     wanted: Mapping[str, Any],
     last: date | None,
     *,
+    source: Source,
     secrets: Mapping[str, str] | None = None,
     private: dict[str, str] | None = None,
 ) -> None:
     fields: dict[str, tuple[Any, Any]] = {}
     values: dict[str, Any] = {}
     for column, value in wanted.items():
-        if value is not None and value != (old := getattr(row, column)):
+        if value is not None and value != (old := getattr(row, column)) and not _stays(work, row, column, source):
             fields[column] = (SECRET, SECRET) if column == "birth_date" else (old, value)
             values[column] = value
     for column, value in (secrets or {}).items():
         if value:
             hashed = work.hash(column, value)
-            if hashed != (old := getattr(row, f"{column}_hash")):
+            if hashed != (old := getattr(row, f"{column}_hash")) and not _stays(work, row, column, source):
                 fields[column] = (SECRET if old else None, SECRET)
                 values |= {column: value, f"{column}_hash": hashed}
     if private is not None:

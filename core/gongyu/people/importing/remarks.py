@@ -55,6 +55,14 @@ _CATALOGUE: Final[Mapping[str, tuple[Severity, Text]]] = {
             en="Recognised by number; the id changes from “{old}” to “{value}”.",
         ),
     ),
+    "corrected_here": (
+        "warning",
+        Text(
+            zh="该项已应本人请求更正，名册的说法不同，未采用；请在来源系统中也更正。",
+            en="This was put right on the person's request; the roster says otherwise and was not followed. Correct it "
+            "in the source too.",
+        ),
+    ),
     "contact_ban_kept": (
         "warning",
         Text(

@@ -145,6 +145,18 @@ async def test_a_word_about_contact_nobody_understands_is_a_no(town: "Town", wri
     assert await town.rows(bonds) == [(False,), (False,)]
 
 
+async def test_what_was_corrected_on_request_stays_and_is_told(town: "Town", write: "Write") -> None:
+    files = write()
+    await town.load(files)
+    async with town.platform.database.work(town.state.district) as session:
+        who = sa.select(Person.id).where(Person.sourced_id == "p1").scalar_subquery()
+        await session.execute(sa.update(Person).where(Person.sourced_id == "p1").values(name="改正后"))
+        mark = {"person_id": who, "field": "name", "corrected_at": sa.func.now()}
+        await session.execute(sa.insert(_table("corrected_field")).values(mark))
+    plan = await town.plan(files)
+    assert ([*plan.lines()], [one.code for one in plan.findings]) == ([], ["corrected_here"])
+
+
 async def test_care_that_cannot_be_read_ends_no_care(town: "Town", write: "Write", instead: "Some") -> None:
     await town.load(write(demographics=instead("demographics", ("p1", "2019-02-03", "male", "left_behind:single"))))
     torn = write(demographics=instead("demographics", ("p1", "2019-02-03", "male", "left_behind;single")))
