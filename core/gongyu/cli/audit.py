@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from gongyu.access import audit as log
+from gongyu.access import witness
 from gongyu.access.audit_search import AuditQuery, export, search
 from gongyu.cli.frame import WRONG_INPUT, fail, operator, run, say, table
 from gongyu.platform import Platform
@@ -26,16 +27,27 @@ def audit() -> None:
 @click.option(
     "--head", "heads", multiple=True, metavar="SEQ:HASH", help="先前留证的行，可重复 · a line noted earlier; repeatable"
 )
-def verify(district: str, heads: tuple[str, ...]) -> None:
+@click.option(
+    "--restored",
+    is_flag=True,
+    help="数据库刚从备份恢复，不与本机留证核对 · just restored: leave out what was noted here before",
+)
+def verify(district: str, heads: tuple[str, ...], *, restored: bool) -> None:
     """验证日志没有缺失或改动 · Check that no line is missing or changed.
 
-    请把输出的 SEQ:HASH 记在数据库之外，下次用 --head 核对 · Keep the printed SEQ:HASH outside the database.
+    末行记在数据目录里，下次核对，结尾被删也看得出来；也可另记 SEQ:HASH，用 --head 核对 · The last line is noted in the
+    data folder and looked for next time, so that a cut end shows; keep the printed SEQ:HASH elsewhere too.
     """
-    noted = [_head(said) for said in heads]
+    given = [_head(said) for said in heads]
 
     async def work(platform: Platform) -> log.Chain:
-        async with platform.database.read(platform.state(district).district) as connection:
-            return await log.verify(connection, heads=noted)
+        here = platform.state(district).district
+        before = None if restored else witness.noted(platform.config, here)
+        async with platform.database.read(here) as connection:
+            chain = await log.verify(connection, heads=[*given, *([before] if before else [])])
+        if chain.trouble is None and chain.head is not None:
+            witness.note(platform.config, here, chain.head)
+        return chain
 
     chain = run(work)
     if chain.trouble is not None:

@@ -91,7 +91,13 @@ async def test_audit_log_that_was_touched_is_found_and_keys_are_rotated(gongyu: 
     await gongyu.well("audit", "export", "ezhou", "log.jsonl", "--format", "jsonl", "--action", "keys.*")
     assert (gongyu.folder / "log.jsonl").read_text("utf-8").count("\n") == 2
     url = make_url(gongyu.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    await gongyu.well("audit", "verify", "ezhou")
     connection = await asyncpg.connect(url)
+    last = await connection.fetchrow("DELETE FROM d_ezhou.audit_line WHERE seq > 4 RETURNING seq")
+    assert last is not None
+    cut = await gongyu("audit", "verify", "ezhou")  # its end, which no chain shows by itself
+    assert (cut.code, "noted outside the database and is missing now" in cut.out) == (1, True)
+    assert (await gongyu("audit", "verify", "ezhou", "--restored")).code == 0
     await connection.execute("UPDATE d_ezhou.audit_line SET actor = 'operator:somebody' WHERE seq = 2")
     await connection.close()
     assert await gongyu("audit", "verify", "ezhou") == (1, "✗ line 2 was changed\n", "")
