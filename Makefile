@@ -23,7 +23,7 @@ demo: $(STAMP) ## two districts with different plugins, filled and served; DEMO_
 	@$(BIN)/gongyu demo $(DEMO_ARGS)
 
 test: $(STAMP) ## the whole test suite on a real PostgreSQL; TEST_ARGS='-k something'
-	@$(BIN)/python -m pytest -n auto $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TEST_ARGS)
 
 check: $(STAMP) ## what must be green before a push: format, lint, types, house laws, tests
 	@$(BIN)/ruff format --check .
@@ -31,7 +31,7 @@ check: $(STAMP) ## what must be green before a push: format, lint, types, house 
 	@$(foreach place,$(DISTRIBUTIONS) tests/*.py benchmarks,$(BIN)/mypy --no-error-summary $(place) &&) true
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m gongyu.testing.guard
-	@$(BIN)/python -m pytest -n auto $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(TEST_ARGS)
 
 format: $(STAMP) ## put the code into the house format
 	@$(BIN)/ruff format .

@@ -50,7 +50,7 @@ async def test_growth_record_shows_deeds_to_whom_a_relation_opens_it_and_to_nobo
         parent: 200,
         homeroom: 200,
         other: 404,
-        stranger: 403,
+        stranger: 401,
         head: 404,
     }
     (told,) = seen[parent][1]["plugins"]

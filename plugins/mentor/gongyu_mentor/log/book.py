@@ -8,10 +8,8 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import docx
 import msgspec
 import sqlalchemy as sa
-from docx.oxml.ns import qn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gongyu.access.sealing import Seals
@@ -138,6 +136,9 @@ async def as_docx(book: Book) -> bytes:
 
 
 def _document(book: Book) -> bytes:
+    import docx  # noqa: PLC0415 - a tenth of a second, wanted by few
+    from docx.oxml.ns import qn  # noqa: PLC0415 - as above
+
     document = docx.Document()
     style = document.styles["Normal"]
     style.font.name = "宋体"
