@@ -107,12 +107,11 @@ def test_second_server_on_the_same_data_is_refused(deployment: Deployment) -> No
 def test_workers_end_with_their_supervisor_and_leave_the_data_free(deployment: Deployment) -> None:
     """Killed alone, as the kernel does when memory is short: nothing serves on, and the next server may start."""
     with deployment.serving(workers=2) as server:
-        workers = psutil.Process(server.process.pid).children(recursive=True)
+        workers = server.workers()
+        assert len(workers) == 2
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
-        served = [worker for worker in workers if "postgres" not in worker.name()]
-        assert len(served) >= 2
-        _, left = psutil.wait_procs(served, timeout=15)
+        _, left = psutil.wait_procs(workers, timeout=15)
         assert left == []
     with deployment.serving() as server:
         assert httpx.get(f"{server.url}/healthz").status_code == 200

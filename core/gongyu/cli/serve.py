@@ -7,8 +7,6 @@ from collections.abc import Generator
 from pathlib import Path
 
 import click
-from granian.constants import Interfaces, Loops
-from granian.server import Server
 
 from gongyu.cli.frame import configuration, fail, run, say
 from gongyu.config import Config
@@ -16,6 +14,7 @@ from gongyu.database.data_folder import DataFolderError, serve_lock
 from gongyu.logs import configure_logs
 from gongyu.platform import Platform
 from gongyu.text import Text
+from gongyu.web.server import listen, serve_on
 
 __all__ = ["serve", "serve_until_stopped"]
 
@@ -48,21 +47,15 @@ def serve(host: str, port: int, workers: int) -> None:
 
 
 def serve_until_stopped(config: Config, *, host: str, port: int, workers: int) -> None:
-    """Run granian in this process; it starts the workers again when one dies, and stops them gracefully."""
+    """Watch over workers in this process: they are started again when one dies, and stopped gracefully."""
     configure_logs()
-    with _metrics_folder(config.data):
-        Server(
-            "gongyu.web.app:from_environment",
-            factory=True,
-            address=host,
-            port=port,
-            workers=workers,
-            interface=Interfaces.ASGI,
-            loop=Loops.uvloop,
-            respawn_failed_workers=True,
-            workers_kill_timeout=10,
-            log_access=False,
-        ).serve()
+    try:
+        listening = listen(host, port)
+    except OSError as error:
+        said = Text(zh="不能监听 {host} 端口 {port}：{error}", en="cannot listen on {host} port {port}: {error}")
+        fail(said.format(host=host, port=port, error=error.strerror or error))
+    with listening, _metrics_folder(config.data):
+        serve_on(listening, workers=workers)
 
 
 @contextlib.contextmanager

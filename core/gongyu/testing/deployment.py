@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import httpx
+import psutil
 import sqlalchemy as sa
 
 from gongyu.access.tokens import create_token
@@ -38,14 +39,14 @@ class Deployment:
             "GONGYU_LANG": "en",
         }
 
-    def gongyu(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def gongyu(self, *arguments: str, check: bool = True, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(  # noqa: S603 - our own command
             [_GONGYU, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=seconds,
         )
         if check and done.returncode != 0:
             raise AssertionError(done.stderr + done.stdout)
@@ -116,6 +117,11 @@ class Server:
                 raise AssertionError("the server ended")
             time.sleep(0.05)
         raise AssertionError("the server is not ready")
+
+    def workers(self) -> list[psutil.Process]:
+        """Those of its processes that answer."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
     def kill(self) -> None:
         """Kill -9 of the server and all its workers."""

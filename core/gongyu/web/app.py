@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import traceback
@@ -31,6 +32,7 @@ from gongyu.logs import configure_logs
 from gongyu.orphans import end_with_parent
 from gongyu.platform import Platform, assemble, opened
 from gongyu.plugin import Public, SignedIn
+from gongyu.printing.document import MissingGlyphError
 from gongyu.text import Text
 from gongyu.web import openapi, problems
 from gongyu.web.bodies import strict_body
@@ -97,6 +99,7 @@ def create_app(platform: Platform, *, own: bool = False, door: Door | None = Non
             ProblemError: problems.problem_response,
             HTTPException: _http,
             HookRefusedError: _vetoed,
+            MissingGlyphError: _unprintable,
             sa.exc.DBAPIError: _database,
             Exception: _unexpected,
         },
@@ -123,6 +126,10 @@ def _running(
             worker = Worker(platform, poster=poster)
             await platform.signals.start()
             await worker.start()
+            # What was loaded stays for good: the collector need not walk all of it for each of its full rounds, which
+            # stopped every request for as long.
+            gc.collect()
+            gc.freeze()
             alive = asyncio.create_task(_keep_database_alive(platform), name="embedded database")
             try:
                 yield
@@ -163,6 +170,11 @@ def _vetoed(request: Request[Any, Any, Any], error: HookRefusedError) -> Respons
         return problems.problem_response(request, error.cause)
     refused = Text(zh="插件 {name} 拒绝了这次操作", en="plugin {name} refused this").format(name=error.plugin)
     return problems.problem_response(request, ProblemError("conflict", refused))
+
+
+def _unprintable(request: Request[Any, Any, Any], error: MissingGlyphError) -> Response[bytes]:
+    """Nothing was printed: which characters, and in which strings, for whoever can change them."""
+    return problems.problem_response(request, ProblemError("conflict", error.text))
 
 
 def _database(request: Request[Any, Any, Any], error: sa.exc.DBAPIError) -> Response[bytes]:

@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ from uuid import UUID
 import jsonschema
 import msgspec
 import pytest
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from litestar import Litestar
 from openapi_spec_validator import validate
+from uvicorn import Server
 
 from gongyu.testing.plugin import MakeDistrict
 from gongyu.web.openapi_document import whole_numbers
+from gongyu.web.server import listen, settings
 
 from .conftest import Site
 
@@ -306,13 +305,11 @@ async def test_linters_find_no_error(site: Site, path: str, tmp_path: Path) -> N
 
 async def test_fuzzed_requests_get_what_the_document_says(site: Site, tmp_path: Path) -> None:
     """Never a 5xx, and each answer's status, media type and body as documented."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Server(site.app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
-    serving = asyncio.create_task(server.serve())
+    listening = listen("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    server = Server(settings(site.app))
+    serving = asyncio.create_task(server.serve([listening]))
     try:
-        await until_open(port)
         schemathesis = Path(sys.executable).with_name("schemathesis")
         process = await asyncio.create_subprocess_exec(
             *(str(schemathesis), "run", f"http://127.0.0.1:{port}{DISTRICT}", "--no-color", "--seed", "20260901"),
@@ -326,19 +323,6 @@ async def test_fuzzed_requests_get_what_the_document_says(site: Site, tmp_path: 
         )
         said, _ = await process.communicate()
     finally:
-        server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped
+        server.should_exit = True
         await serving
     assert process.returncode == 0, said.decode()
-
-
-async def until_open(port: int) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
