@@ -18,13 +18,15 @@ log = structlog.get_logger("gongyu.worker")
 class Lane:
     """Runs `run(key)` for woken keys, at most `width` of them at once and never two of one key.
 
-    A key woken while it runs is run once more afterwards, so no waking is lost. Among the waiting keys one is drawn by
-    lot: processes that were woken by the same signals then do different things, and a key with a long backlog, which
-    asks again and again, does not make the others wait.
+    A key woken while it runs or rests is run once more afterwards, so no waking is lost. Among the waiting keys one is
+    drawn by lot: processes that were woken by the same signals then do different things, and a key with a long backlog,
+    which asks again and again, does not make the others wait.
 
     Args:
         name: For the log.
-        run: Does what is due for a key; it may wake its own key, or set a time for it.
+        run: Does what is due for a key, and says whether it left more that is due now; it may set a time for its key.
+        rest: Seconds that a key with nothing more to do is left alone, so that what comes every millisecond is found
+            together and not each by a round of its own.
         width: How many keys at once.
         clock: What times are measured by.
         horizon: Times further off are left to the sweep that passes by regularly anyway, so that the number of timers
@@ -34,13 +36,15 @@ class Lane:
     def __init__(
         self,
         name: str,
-        run: Callable[[str], Awaitable[None]],
+        run: Callable[[str], Awaitable[bool]],
         *,
         width: int,
+        rest: float = 0,
         clock: Clock,
         horizon: timedelta,
     ) -> None:
         self._name, self._run, self._width, self._clock, self._horizon = name, run, width, clock, horizon
+        self._rest = rest
         self._waiting: list[str] = []
         self._something = asyncio.Semaphore(0)
         self._running: set[str] = set()
@@ -107,8 +111,9 @@ class Lane:
             drawn = random.randrange(len(self._waiting))  # noqa: S311 - spreads load
             key = self._waiting.pop(drawn)
             self._running.add(key)
+            more = False
             try:
-                await self._run(key)
+                more = await self._run(key)
                 self._failures.pop(key, None)
             # The lane must outlive every trouble of one key, the database's absence above all.
             except Exception as error:  # noqa: BLE001 - as said
@@ -116,8 +121,14 @@ class Lane:
                 wait = min(0.5 * 2**failures, 20)
                 log.warning("will try again", lane=self._name, key=key, error=said(error), again_in=wait)
                 self.at(key, self._clock() + spread(wait))
-            finally:
-                self._running.discard(key)
-            if key in self._again:
-                self._again.discard(key)
-                self.wake(key)
+            if more:
+                self._again.add(key)
+                self._rested(key)
+            else:
+                asyncio.get_running_loop().call_later(self._rest, self._rested, key)
+
+    def _rested(self, key: str) -> None:
+        self._running.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.wake(key)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -31,6 +31,8 @@ __all__ = ["Drained", "Worker", "drain"]
 log = structlog.get_logger("gongyu.worker")
 
 _TURN: Final = 50  # deliveries of one district before it is another's turn
+#: Seconds between two rounds of one district. Under load each round, in each process, found a handful of events.
+_REST: Final = 0.1
 
 
 class Worker:
@@ -58,7 +60,7 @@ class Worker:
     ) -> None:
         self._platform, self._poster, self._clock, self._sweep_every = platform, poster, clock, sweep
         horizon = sweep * 2
-        self._events = Lane("events", self._react, width=reactions, clock=clock, horizon=horizon)
+        self._events = Lane("events", self._react, width=reactions, rest=_REST, clock=clock, horizon=horizon)
         self._jobs = Lane("jobs", self._run_jobs, width=2, clock=clock, horizon=horizon)
         self._webhooks = Lane("webhooks", self._post, width=8, clock=clock, horizon=horizon)
         self._look_now = asyncio.Event()
@@ -112,59 +114,77 @@ class Worker:
     async def _sweep(self) -> None:
         for slug, state in self._platform.registry.states.items():
             try:
-                events, webhooks, later_at = await self._look(state)
+                ahead = await self._look(state)
             except sa.exc.ProgrammingError as error:  # being dropped, or not migrated yet
                 log.warning("district cannot be looked at", district=slug, error=said(error))
                 continue
-            if events:
+            if ahead.unfanned or ahead.due:
                 self._events.wake(slug)
-            self._events.at(slug, later_at)
-            for subscriber, moment in webhooks.items():
+            self._events.at(slug, ahead.later_at)
+            for subscriber, moment in ahead.webhooks.items():
                 self._webhooks.at(f"{slug}/{subscriber}", moment)
             self._jobs.wake(slug)
 
-    async def _look(self, state: DistrictState) -> tuple[bool, dict[str, datetime], datetime | None]:
-        """Whether the plugins have something to do now, when the webhooks have, and when next a plugin will."""
+    async def _look(self, state: DistrictState) -> "_Ahead":
         now = self._clock()
         unfanned, backlogs = await outlook(self._platform, state, now=now)
         plugins = [backlog for backlog in backlogs if backlog.subscriber in state.enabled]
-        webhooks = {b.subscriber: b.first_at for b in backlogs if b.subscriber.startswith("webhook:")}
-        due = unfanned or any(backlog.first_at <= now for backlog in plugins)
-        return due, webhooks, min(filter(None, (backlog.later_at for backlog in plugins)), default=None)
+        return _Ahead(
+            unfanned=unfanned,
+            due=any(backlog.first_at <= now for backlog in plugins),
+            later_at=min(filter(None, (backlog.later_at for backlog in plugins)), default=None),
+            webhooks={b.subscriber: b.first_at for b in backlogs if b.subscriber.startswith("webhook:")},
+        )
 
-    async def _react(self, slug: str) -> None:
+    async def _react(self, slug: str) -> bool:
         """One look first: of all the processes that were woken, most come too late."""
         state = self._platform.registry.states.get(slug)
         if state is None:
-            return
-        due, webhooks, later_at = await self._look(state)
-        self._events.at(slug, later_at)
-        if due:
-            laid_out, for_webhooks = await fan_out(self._platform, state, now=self._clock())
-            delivered = await deliver_due(self._platform, state, clock=self._clock, limit=_TURN)
-            if laid_out == BATCH or delivered.more:
-                self._events.wake(slug)
-            self._events.at(slug, delivered.retry_at)
+            return False
+        ahead = await self._look(state)
+        self._events.at(slug, ahead.later_at)
+        due, webhooks, more = ahead.due, ahead.webhooks, False
+        if ahead.unfanned:
+            laid_out, subscribers = await fan_out(self._platform, state, now=self._clock())
+            for_webhooks = {one for one in subscribers if one.startswith("webhook:")}
             webhooks |= dict.fromkeys(for_webhooks, self._clock())
+            due, more = due or subscribers > for_webhooks, laid_out == BATCH
+        if due:
+            delivered = await deliver_due(self._platform, state, clock=self._clock, limit=_TURN)
+            self._events.at(slug, delivered.retry_at)
+            more = more or delivered.more
         for subscriber, moment in webhooks.items():
             self._webhooks.at(f"{slug}/{subscriber}", moment)
+        return more
 
-    async def _run_jobs(self, slug: str) -> None:
+    async def _run_jobs(self, slug: str) -> bool:
         if state := self._platform.registry.states.get(slug):
             self._jobs.at(slug, (await run_due_jobs(self._platform, state, clock=self._clock)).next_at)
+        return False
 
-    async def _post(self, key: str) -> None:
+    async def _post(self, key: str) -> bool:
         slug, _, subscriber = key.partition("/")
         state = self._platform.registry.states.get(slug)
         if state is None or self._poster is None:
-            return
+            return False
         posted = await self._poster.post_due(state, _webhook_id(subscriber))
-        if posted.more:
-            self._webhooks.wake(key)
         _, backlogs = await outlook(self._platform, state, now=self._clock())
         for backlog in backlogs:
             if backlog.subscriber == subscriber:
                 self._webhooks.at(key, backlog.later_at)  # what is due and was not taken: the webhook is disabled
+        return posted.more
+
+
+class _Ahead(NamedTuple):
+    """What a look at a district found."""
+
+    #: Events wait to be laid out.
+    unfanned: bool
+    #: A plugin has something to do now, and when next one will.
+    due: bool
+    later_at: datetime | None
+    #: When the first of each webhook's is due.
+    webhooks: dict[str, datetime]
 
 
 class Drained(msgspec.Struct):
