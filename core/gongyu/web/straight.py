@@ -16,8 +16,9 @@ from litestar.enums import MediaType, RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import BodyKwarg, PathParameter, QueryParameter
 from litestar.serialization import get_serializer
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Empty, Message, Receive, ReceiveMessage, Scope, Send
 from litestar.typing import FieldDefinition
+from litestar.utils.scope.state import ScopeState
 
 from gongyu.web.bodies import strict_body
 from gongyu.web.call import Call
@@ -25,6 +26,8 @@ from gongyu.web.scope import CALL, extras, header
 
 __all__ = ["Straight"]
 
+#: Bytes of a body that no limit is asked about.
+_ONE_PIECE: Final = 64 * 1024
 #: What there is to know about a query or path parameter; `None` where it is only named.
 _PLAIN: Final = (PathParameter, QueryParameter, type(None))
 
@@ -54,7 +57,7 @@ class _Form:
             if self.decoder is not None:
                 if not (header(request.scope, b"content-type") or "").startswith("application/json"):
                     return None
-                given["data"] = self.decoder.decode(await request.body())
+                given["data"] = self.decoder.decode(await _body(request))
             fitting = msgspec.convert(given, self.handler.signature_model, strict=False, str_keys=True)
         except (msgspec.DecodeError, UnicodeError):  # a ValidationError is a DecodeError
             return None
@@ -89,6 +92,23 @@ class Straight:
         if handler not in self._forms:
             self._forms[handler] = _form(handler, frozenset(scope["path_params"]))
         return self._forms[handler]
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    """Mostly it comes in one piece; Litestar's reading is made for any number, and costs more than all else it does."""
+    state = ScopeState.from_scope(request.scope)
+    if state.body is not Empty:  # the gate has read it, for an `Idempotency-Key`
+        return await request.body()
+    first = await request.receive()
+    if first["type"] == "http.request" and not first.get("more_body") and len(first["body"]) <= _ONE_PIECE:
+        state.body = first["body"]
+        return first["body"]
+    pieces = [first]
+
+    async def receive() -> ReceiveMessage:
+        return pieces.pop() if pieces else await request.receive()
+
+    return await Request[Any, Any, Any](request.scope, receive).body()  # it keeps the body with the scope
 
 
 def _answer(status: int, body: bytes) -> tuple[Message, Message]:
