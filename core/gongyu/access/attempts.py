@@ -7,7 +7,8 @@ Three limits, because each alone is either blind or unfair:
 - one address, whatever the names: somebody trying one password on everybody. A school is one address too: every
   account that signs in from it earns the address more tries.
 
-A name that does not exist counts like one that does. OWASP ASVS 5.0 6.3.1, GB/T 22239-2019 身份鉴别 b.
+A name that does not exist counts like one that does. Kinds of tries do not see each other: wrong codes of a plugin keep
+nobody from signing in, and right ones earn no tries at passwords. OWASP ASVS 5.0 6.3.1, GB/T 22239-2019 身份鉴别 b.
 """
 
 import ipaddress
@@ -26,7 +27,17 @@ from gongyu.database.engine import Database
 from gongyu.database.model import new_id
 from gongyu.plugin import District
 
-__all__ = ["PASSWORD", "SECOND_FACTOR", "Attempt", "Limits", "TooManyAttemptsError", "begin", "forget_old", "succeeded"]
+__all__ = [
+    "PASSWORD",
+    "SECOND_FACTOR",
+    "Attempt",
+    "Limits",
+    "TooManyAttemptsError",
+    "begin",
+    "forget_old",
+    "succeeded",
+    "withdrawn",
+]
 
 _KEPT: Final = timedelta(days=1)
 _SUCCESS_KEPT: Final = timedelta(days=30)
@@ -74,6 +85,7 @@ async def begin(
     district: District,
     *,
     keys: KeyRing,
+    kind: str,
     name: str,
     address: str,
     now: datetime,
@@ -81,11 +93,21 @@ async def begin(
 ) -> Attempt:
     """Count a try before it is made: of many sent at the same moment, no more than the limit get through.
 
+    Args:
+        database: It counts in a transaction of its own.
+        district: Whose.
+        keys: Names and addresses are kept as hashes.
+        kind: What is tried: `sign_in` whatever opens an account, a plugin's begins with its name.
+        name: What somebody tries to come in as.
+        address: Where from.
+        now: When.
+        limits: How many may fail.
+
     Raises:
         TooManyAttemptsError: Nothing may be tried now; this one is not counted, or asking would prolong the wait.
     """
-    who = keys.keyed_hash(district.slug, name.encode("utf-8", "replace"), purpose=b"sign_in.name")
-    where = keys.keyed_hash(district.slug, _network(address).encode(), purpose=b"sign_in.address")
+    who = keys.keyed_hash(district.slug, name.encode("utf-8", "replace"), purpose=f"{kind}.name".encode())
+    where = keys.keyed_hash(district.slug, _network(address).encode(), purpose=f"{kind}.address".encode())
     attempt = Attempt(new_id())
     async with database.read(district) as connection:
         await connection.execute(sa.insert(SignInAttempt).values(id=attempt.id, at=now, name=who, address=where))
@@ -104,6 +126,11 @@ async def begin(
 
 async def succeeded(session: AsyncSession, attempt: Attempt) -> None:
     await session.execute(sa.update(SignInAttempt).where(SignInAttempt.id == attempt.id).values(succeeded=True))
+
+
+async def withdrawn(session: AsyncSession, attempt: Attempt) -> None:
+    """Nothing was tried: it counts neither as failed nor as succeeded."""
+    await session.execute(sa.delete(SignInAttempt).where(SignInAttempt.id == attempt.id))
 
 
 async def forget_old(session: AsyncSession, *, now: datetime) -> None:

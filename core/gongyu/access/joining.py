@@ -95,6 +95,7 @@ async def _try(
         platform.database,
         district,
         keys=platform.keys,
+        kind="sign_in",
         name=f"code {codes.canonical(code)}",
         address=visitor.address,
         now=now,

@@ -172,6 +172,7 @@ async def _attempt(
         platform.database,
         district,
         keys=platform.keys,
+        kind="sign_in",
         name=f"second factor of {person}",
         address=visitor.address,
         now=now,

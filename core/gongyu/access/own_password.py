@@ -59,6 +59,7 @@ async def prove(
         platform.database,
         district,
         keys=platform.keys,
+        kind="sign_in",
         name=f"own password {person}",
         address=visitor.address,
         now=now,

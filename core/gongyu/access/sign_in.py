@@ -283,6 +283,7 @@ class SignIn:
             self.platform.database,
             district,
             keys=self.keys,
+            kind="sign_in",
             name=name,
             address=visitor.address,
             now=now,

@@ -184,13 +184,16 @@ async def test_name_nobody_has_is_limited_like_one_that_exists(scene: "Scene") -
         await enter(scene, "nobody")
 
 
-async def begin(scene: "Scene", name: str, address: str, limits: Limits, *, right: bool = False) -> bool:
+async def begin(
+    scene: "Scene", name: str, address: str, limits: Limits, *, kind: str = "sign_in", right: bool = False
+) -> bool:
     """One try, and whether it was let through."""
     try:
         attempt = await attempts.begin(
             scene.platform.database,
             scene.state.district,
             keys=scene.keys,
+            kind=kind,
             name=name,
             address=address,
             now=scene.clock.now,
@@ -227,6 +230,46 @@ async def test_school_behind_one_address_earns_its_tries_and_a_sprayer_does_not(
     assert own == [False] * 3  # nor does it help to have an account of one's own
     neighbours = [await begin(scene, f"x{n}", f"2001:db8::{n}", limits) for n in range(6)]
     assert neighbours == [True] * 4 + [False] * 2  # a household has a whole /64 to choose from
+
+
+async def test_kinds_of_tries_do_not_see_each_other(scene: "Scene") -> None:
+    limits = Limits(pair=2, name=2, address=4, earned=3)
+    for kind in ("points.voucher", "sign_in"):  # what one kind used up is there for the other
+        assert [await begin(scene, f"pupil{n}", "192.0.2.1", limits, kind=kind) for n in range(6)] == [True] * 4 + [
+            False
+        ] * 2
+        assert [await begin(scene, "shi", f"192.0.2.{n}", limits, kind=kind) for n in range(2, 5)] == [True] * 2 + [
+            False
+        ]
+    for n in range(4):  # and what it earns it has for itself
+        assert await begin(scene, f"pupil{n}", "192.0.2.9", limits, kind="points.voucher", right=True)
+    assert await begin(scene, "guan", "192.0.2.9", limits, kind="points.voucher", right=True)
+    sprayed = [await begin(scene, f"x{n}", "192.0.2.9", limits) for n in range(6)]
+    assert sprayed == [True] * 4 + [False] * 2
+
+
+async def test_try_that_was_none_counts_neither_as_failed_nor_as_succeeded(scene: "Scene") -> None:
+    limits = Limits(pair=2)
+
+    async def nothing() -> None:
+        attempt = await attempts.begin(
+            scene.platform.database,
+            scene.state.district,
+            keys=scene.keys,
+            kind="sign_in",
+            name="shi",
+            address="10.0.0.1",
+            now=scene.clock.now,
+            limits=limits,
+        )
+        async with scene.work() as session:
+            await attempts.withdrawn(session, attempt)
+
+    assert await begin(scene, "shi", "10.0.0.1", limits)
+    for _ in range(5):
+        await nothing()
+    assert await begin(scene, "shi", "10.0.0.1", limits)
+    assert not await begin(scene, "shi", "10.0.0.1", limits)
 
 
 async def test_limits_survive_a_restart_and_show_no_name_in_the_database(scene: "Scene") -> None:
