@@ -36,6 +36,10 @@ class MissingGlyph(msgspec.Struct, frozen=True):
     where: str
     value: str
 
+    @property
+    def code_point(self) -> str:
+        return f"U+{ord(self.character):04X}"
+
 
 class MissingGlyphError(Exception):
     """The document wants characters that the fonts do not have; nothing was printed.
@@ -45,18 +49,16 @@ class MissingGlyphError(Exception):
     """
 
     def __init__(self, missing: list[MissingGlyph]) -> None:
-        super().__init__("; ".join(f"no glyph for {_code_point(one)} at {one.where}" for one in missing))
+        super().__init__("; ".join(f"no glyph for {one.code_point} at {one.where}" for one in missing))
         self.missing = missing
 
     @property
     def text(self) -> Text:
         return Text(
             zh="字库中没有这些字，无法打印："
-            + "；".join(
-                f"{one.character}（{_code_point(one)}），见“{one.value}”（{one.where}）" for one in self.missing
-            ),
+            + "；".join(f"{one.character}（{one.code_point}），见“{one.value}”（{one.where}）" for one in self.missing),
             en="the fonts lack these characters, so this cannot be printed: "
-            + "; ".join(f"{one.character} ({_code_point(one)}) in “{one.value}” ({one.where})" for one in self.missing),
+            + "; ".join(f"{one.character} ({one.code_point}) in “{one.value}” ({one.where})" for one in self.missing),
         )
 
 
@@ -126,7 +128,3 @@ def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:  # noqa: ANN4
         members: Iterable[tuple[object, object]] = value.items() if isinstance(value, dict) else enumerate(value)
         for key, member in members:
             yield from _strings(member, f"{where}/{str(key).replace('~', '~0').replace('/', '~1')}")
-
-
-def _code_point(missing: MissingGlyph) -> str:
-    return f"U+{ord(missing.character):04X}"

@@ -1,5 +1,6 @@
 """Tables as an Excel workbook that shows what it was given: no text becomes a formula, a number or a date."""
 
+import re
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import Any, Final
@@ -18,6 +19,8 @@ __all__ = ["XLSX", "Table", "render"]
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _HEAD: Final = Font(bold=True)
 _LONGEST_TITLE: Final = 31
+#: What Excel takes in no sheet's name, and the quote where the name begins or ends with it.
+_NOT_IN_TITLES: Final = re.compile(r"[\[\]:*?/\\]|\A'|'\Z")
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -37,7 +40,7 @@ def render(*tables: Table) -> bytes:
     """Write a workbook. It computes: in a handler, call it with `asyncio.to_thread`."""
     book = Workbook(write_only=True)
     for table in tables:
-        sheet = book.create_sheet(table.title[:_LONGEST_TITLE])
+        sheet = book.create_sheet(_title(table.title))
         sheet.freeze_panes = "A2"
         for number, width in enumerate(table.widths, 1):
             sheet.column_dimensions[get_column_letter(number)].width = width
@@ -51,6 +54,11 @@ def render(*tables: Table) -> bytes:
     buffer = BytesIO()
     book.save(buffer)
     return buffer.getvalue()
+
+
+def _title(wanted: str) -> str:
+    """The nearest that Excel takes: a sheet bears a person's name, which has what marks it has."""
+    return _NOT_IN_TITLES.sub("_", ILLEGAL_CHARACTERS_RE.sub("", wanted)[:_LONGEST_TITLE])
 
 
 def _cell(sheet: Any, value: Any) -> Any:  # noqa: ANN401 - openpyxl's write-only sheet is not what its stubs say
