@@ -48,7 +48,7 @@ class Screens:
         while True:  # a stream ends after a minute, and the screen comes again
             async with client.stream("GET", path, headers=headers) as answer:
                 async for line in answer.aiter_lines():
-                    if first and line.startswith(": open"):
+                    if first and line == "event: open":
                         ready.release()
                         first = False
                     if line.startswith("data: {") and "entry" in line:

@@ -1,5 +1,6 @@
-"""The live stream, on a real server with two workers: after the commit, to the right screens, none missed."""
+"""The live stream: after the commit, to the right screens, none missed; on a real server with two workers too."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -10,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
+import pytest
 
 from gongyu.access.tokens import create_token
 from gongyu.database.model import new_id
 from gongyu.testing.deployment import Deployment
+from gongyu_points.giving import award
+from gongyu_points.live import hub as looking
+from gongyu_points.live.hub import Hub
+from gongyu_points.live.stream import stream
+from gongyu_points.schemas import NewAward
 
 if TYPE_CHECKING:
     from gongyu.platform import Platform
 
-    from .conftest import Scene, populate
+    from .conftest import Scene, Storefront, populate
 else:
     from .conftest import populate
 
@@ -31,7 +38,7 @@ class Screen:
         self.last = ""
 
     def opened(self) -> "Screen":
-        assert next(line for line in self._lines if line.startswith(": ")) == ": open"
+        assert self.event() == ("open", {})
         return self
 
     def event(self) -> tuple[str, Any]:
@@ -118,3 +125,97 @@ def test_awards_reach_every_screen_at_once_and_none_is_missed_after_a_reconnect(
             }
         with screen(server.url, live, tokens[pupil]):
             pass  # a screen left open must not keep the server from ending
+
+
+class Watching:
+    """One screen of this process: what it is told, and where it would go on."""
+
+    def __init__(self, scene: "Scene", *students: UUID, last: int | None = None) -> None:
+        self.last = last
+        about = (scene.platform.kept(Hub), scene.platform, scene.state.district)
+        self._told = stream(*about, students=students, last=last)
+        self._coming = asyncio.ensure_future(anext(self._told))
+
+    async def next(self) -> tuple[str | None, Any]:
+        async with asyncio.timeout(5):
+            said = await self._coming
+        self._coming = asyncio.ensure_future(anext(self._told))
+        self.last = self.last if said.id is None else int(said.id)
+        data = said.data or "{}"
+        assert isinstance(data, str | bytes)
+        return said.event, json.loads(data)
+
+    async def silent(self, seconds: float) -> bool:
+        await asyncio.wait([self._coming], timeout=seconds)
+        return not self._coming.done()
+
+    async def close(self) -> None:
+        self._coming.cancel()
+        await asyncio.wait([self._coming])
+        await self._told.aclose()
+
+
+async def test_screen_that_was_cut_off_before_its_first_entry_is_told_it(scene: "Scene") -> None:
+    pupil = scene.pupils[0][0]
+    idle = Watching(scene, pupil)  # the books are empty: even then it has a place to go on from
+    assert await idle.next() == ("open", {})
+    await idle.close()
+    await scene.open_term()
+    first = await scene.give(pupil)
+    again = Watching(scene, pupil, last=idle.last)
+    assert [await again.next() for _ in range(2)][1][1]["entry"] == str(first.operation)
+    await again.close()
+    afresh = Watching(scene, pupil)
+    assert await afresh.next() == ("open", {})
+    await afresh.close()
+    second = await scene.give(pupil, points=2)
+    once_more = Watching(scene, pupil, last=afresh.last)
+    told = {(await once_more.next())[1].get("entry") for _ in range(3)}
+    assert told == {None, str(first.operation), str(second.operation)}  # again what is recent, and nothing is left out
+    await once_more.close()
+
+
+async def test_nothing_is_shown_before_its_commit_and_a_late_commit_is_shown(
+    scene: "Scene", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lower number is committed when the higher has long been shown."""
+    monkeypatch.setattr(looking, "_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(looking, "_SHORT_SECONDS", 0.05)
+    await scene.open_term()
+    (early, late, _), others = scene.pupils
+    screen = Watching(scene, early, late, *others)
+    await screen.next()
+    async with scene.work() as session:
+        asked = NewAward(id=new_id(), points=5, reason="tidy", students=(early,))
+        giver = scene.principal(scene.teachers[0])
+        given = await award(scene.context(session), new=asked, giver=giver, orgs=frozenset({scene.school}))
+        assert await screen.silent(0.5)
+        other = await scene.give(others[0], teacher=1)
+        assert (await screen.next())[1]["entry"] == str(other.operation)
+        assert await screen.silent(0.5)
+    assert (await screen.next())[1]["entry"] == str(given.operation)
+    await screen.close()
+
+
+async def test_what_leaves_no_event_wakes_the_screens_too(store: "Storefront", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points on hold, given back, and expired."""
+    monkeypatch.setattr(looking, "_LOOK_SECONDS", 60)
+    scene, pupil = store.scene, store.scene.pupils[0][0]
+    term = await scene.open_term()
+    await scene.give(pupil, points=20)
+    pen = await store.item(price=5)
+    await scene.platform.signals.start()
+    screen = Watching(scene, pupil, last=None)
+    try:
+        assert await screen.next() == ("open", {})
+        order = (await store.order(pupil, pen)).json()["id"]
+        told = [(await screen.next())[1]]
+        assert (await store.ask(pupil, "POST", f"/orders/{order}/cancel")).status_code == 201
+        told.append((await screen.next())[1])
+        await scene.close(term, at_term_end="expire")
+        told.append((await screen.next())[1])
+    finally:
+        await screen.close()
+        await scene.platform.signals.stop()
+    moved = [(one["kind"], one["points"], one["balance"]) for one in told]
+    assert moved == [("hold", -5, 15), ("release", 5, 20), ("expire", -20, 0)]

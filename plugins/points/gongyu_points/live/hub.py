@@ -1,19 +1,19 @@
 """One reader of new entries for each district and process, however many screens watch.
 
-It is woken by the signal that follows every commit which left an event (`gongyu.events.outbox.announce`), in whichever
+It is woken by the signal that follows every commit which left entries (`gongyu.events.outbox.announce`), in whichever
 process that commit happened, and looks for itself every few seconds, because a signal may be lost. So nothing is shown
 before its commit, and the write transaction itself tells nobody: a NOTIFY in it costs 60 % of the throughput.
 
 Entries are numbered when written and seen when committed, so a lower number may appear after a higher one. Each look
-therefore goes back to where the numbers stood half a minute ago, longer than any write of the books takes, and leaves
-out what was sent already.
+therefore goes back a second behind the look before, and every few seconds half a minute, longer than any write of the
+books takes; what was sent already is left out.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -26,16 +26,18 @@ from gongyu.platform import Platform
 from gongyu.plugin import District
 from gongyu_points.books import account_id, read
 
-__all__ = ["Hub", "Lagging", "Moved", "Watch", "moves_after"]
+__all__ = ["Hub", "Lagging", "Moved", "Watch", "moves_after", "newest"]
 
 log = structlog.get_logger("gongyu.points.live")
 
 _BACK_SECONDS: Final = 30
+_SHORT_SECONDS: Final = 1
 _LOOK_SECONDS: Final = 5
 #: Between two looks. Under load every look finds more, instead of more looks being made.
 _GAP_SECONDS: Final = 0.04
 _QUEUE: Final = 200
 _MOST: Final = 1000
+_LOOK_MOST: Final = 20_000
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,24 +57,28 @@ class Lagging(Exception):  # noqa: N818 - not an error: the screen reads the pur
     """So much happened that a screen would not follow."""
 
 
+# Whatever was entered meanwhile, and of it what is on these purses: a school's screen shows thousands, and to ask for
+# each of them apart takes longer than to look at what a second brought.
 _MOVES: Final = """
+WITH late AS (SELECT * FROM {s}.points_entry WHERE seq > $2::bigint)
 SELECT e.seq, e.id, e.kind, e.points, e.debit, e.credit, r.code, e.at, a.posted, a.owner_id, a.id AS account
-  FROM unnest($1::uuid[]) AS mine(id)
-  JOIN {s}.points_account AS a ON a.id = mine.id
-  JOIN LATERAL (SELECT * FROM {s}.points_entry AS c WHERE c.credit = a.id AND c.seq > $2::bigint
-                UNION ALL SELECT * FROM {s}.points_entry AS d WHERE d.debit = a.id AND d.seq > $2::bigint) AS e ON true
+  FROM (SELECT late.*, mine.id AS account FROM late JOIN unnest($1::uuid[]) AS mine(id) ON mine.id = late.credit
+        UNION ALL
+        SELECT late.*, mine.id FROM late JOIN unnest($1::uuid[]) AS mine(id) ON mine.id = late.debit) AS e
+  JOIN {s}.points_account AS a ON a.id = e.account
   LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
  ORDER BY e.seq LIMIT $3::bigint"""
 
 _TOP: Final = "SELECT coalesce(max(seq), 0) AS top FROM {s}.points_entry"
 
-# Where the numbers stood half a minute before an entry, or before now for 0.
+# Where the numbers stood half a minute before an entry, or before now. Going back stops at the first that is as old: a
+# write that began before it and was numbered after it has long been committed.
 _BEFORE: Final = """
-SELECT coalesce(min(e.seq) - 1, (SELECT coalesce(max(seq), 0) FROM {s}.points_entry)) AS low
-  FROM (SELECT seq, at FROM {s}.points_entry WHERE $1::bigint = 0 OR seq <= $1::bigint ORDER BY seq DESC LIMIT 20000)
-       AS e
- WHERE e.at > coalesce((SELECT at FROM {s}.points_entry WHERE seq = $1::bigint), now())
-              - make_interval(secs => $2::int)"""
+SELECT coalesce((SELECT e.seq FROM {s}.points_entry AS e
+                  WHERE ($1::bigint IS NULL OR e.seq <= $1::bigint)
+                    AND e.at < coalesce((SELECT at FROM {s}.points_entry WHERE seq = $1::bigint), now())
+                               - make_interval(secs => $2::int)
+                  ORDER BY e.seq DESC LIMIT 1), 0) AS low"""
 
 
 def _moved(row: Any) -> Moved:  # noqa: ANN401 - a row
@@ -88,8 +94,18 @@ def _moved(row: Any) -> Moved:  # noqa: ANN401 - a row
     )
 
 
-async def moves_after(platform: Platform, district: District, *, students: Iterable[UUID], last: int) -> list[Moved]:
-    """What came since entry `last`, and half a minute before it; since half a minute before now where `last` is 0.
+async def newest(platform: Platform, district: District) -> int:
+    """The number of the newest entry; 0 where there is none."""
+    async with platform.database.read(district) as connection:
+        ((top,),) = await read(connection, district, _TOP)
+    return int(top)
+
+
+async def moves_after(
+    platform: Platform, district: District, *, students: Iterable[UUID], last: int | None
+) -> list[Moved]:
+    """What came since entry `last` (0: since the first), and half a minute before it; since half a minute before now
+    where it is None.
 
     Raises:
         Lagging: Too much to tell one by one.
@@ -111,11 +127,14 @@ class Watch:
 
     def put(self, moved: Moved) -> None:
         if self.waiting.full():
-            while not self.waiting.empty():
-                self.waiting.get_nowait()
-            self.waiting.put_nowait(None)
+            self.lag()
         else:
             self.waiting.put_nowait(moved)
+
+    def lag(self) -> None:
+        while not self.waiting.empty():
+            self.waiting.get_nowait()
+        self.waiting.put_nowait(None)
 
 
 class Hub:
@@ -156,12 +175,10 @@ class Hub:
 
     async def _read(self, district: District) -> None:
         """Look whenever woken, until nobody watches any more."""
-        woken, mine = self._woken[district.slug], self._watching[district.slug]
-        stood: deque[tuple[float, int]] = deque()
-        sent: dict[tuple[int, UUID], float] = {}
+        woken, looks = self._woken[district.slug], _Looks(self._platform, district, self._watching[district.slug])
         while True:
             try:
-                await self._look(district, mine, stood, sent)
+                await looks.look()
             except Exception:  # the database is away, say: the next look finds what came meanwhile
                 log.exception("looking for new entries failed", district=district.slug)
                 await asyncio.sleep(1)
@@ -170,26 +187,42 @@ class Hub:
                 await asyncio.wait_for(woken.wait(), _LOOK_SECONDS)
             woken.clear()
 
-    async def _look(
-        self,
-        district: District,
-        mine: Mapping[UUID, set[Watch]],
-        stood: deque[tuple[float, int]],
-        sent: dict[tuple[int, UUID], float],
-    ) -> None:
+
+class _Looks:
+    """The looks of one reader, each behind the one before, however long ago that was."""
+
+    def __init__(self, platform: Platform, district: District, watching: dict[UUID, set[Watch]]) -> None:
+        self._platform, self._district, self._watching = platform, district, watching
+        #: When looks were, and what the newest number then was; the first is at least half a minute before the last.
+        self._stood: deque[tuple[float, int]] = deque()
+        self._sent: dict[tuple[int, UUID], float] = {}
+        self._wide = 0.0
+
+    async def look(self) -> None:
         now = time.monotonic()
-        async with self._platform.database.read(district) as connection:
-            ((top,),) = await read(connection, district, _TOP)
-            if not stood:
-                ((low,),) = await read(connection, district, _BEFORE, 0, _BACK_SECONDS)
-                stood.append((now - _BACK_SECONDS, low))
-            while len(stood) > 1 and stood[1][0] <= now - _BACK_SECONDS:
-                stood.popleft()
-            stood.append((now, top))
-            rows = await read(connection, district, _MOVES, list(mine), stood[0][1], 100_000)
-        for key in [key for key, when in sent.items() if when < now - 3 * _BACK_SECONDS]:
-            del sent[key]
+        wide = now - self._wide >= _LOOK_SECONDS
+        async with self._platform.database.read(self._district) as connection:
+            ((top,),) = await read(connection, self._district, _TOP)
+            if not self._stood:
+                ((low,),) = await read(connection, self._district, _BEFORE, None, _BACK_SECONDS)
+                self._stood.append((now - _BACK_SECONDS, low))
+            low = self._number(_BACK_SECONDS if wide else _SHORT_SECONDS)
+            rows = await read(connection, self._district, _MOVES, list(self._watching), low, _LOOK_MOST)
+        self._stood.append((now, top))
+        self._wide = now if wide else self._wide
+        if len(rows) == _LOOK_MOST:
+            for watch in {watch for watches in self._watching.values() for watch in watches}:
+                watch.lag()
         for row in rows:
-            if sent.setdefault((row.seq, row.account), now) == now:
-                for watch in mine.get(row.account, ()):
+            if self._sent.setdefault((row.seq, row.account), now) == now:
+                for watch in self._watching.get(row.account, ()):
                     watch.put(_moved(row))
+        for key in [key for key, when in self._sent.items() if when < now - 3 * _BACK_SECONDS]:
+            del self._sent[key]
+
+    def _number(self, seconds: float) -> int:
+        """The newest number so long before the last look."""
+        then = self._stood[-1][0]
+        while len(self._stood) > 1 and self._stood[1][0] <= then - _BACK_SECONDS:
+            self._stood.popleft()
+        return max((number for when, number in self._stood if when <= then - seconds), default=self._stood[0][1])

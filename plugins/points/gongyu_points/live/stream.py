@@ -12,7 +12,7 @@ from litestar.response import ServerSentEventMessage
 
 from gongyu.platform import Platform
 from gongyu.plugin import District
-from gongyu_points.live.hub import Hub, Lagging, Moved, moves_after
+from gongyu_points.live.hub import Hub, Lagging, Moved, moves_after, newest
 
 __all__ = ["stream"]
 
@@ -26,23 +26,28 @@ _RETRY_MS: Final = 500
 async def stream(
     hub: Hub, platform: Platform, district: District, *, students: Collection[UUID], last: int | None
 ) -> AsyncGenerator[ServerSentEventMessage]:
-    """Server-sent events: `moved` with an entry each, `reload` where a screen should read its purses anew.
+    """Server-sent events: `open` once, `moved` with an entry each, `reload` where a screen should read its purses anew.
 
     Args:
         hub: Of this process.
         platform: For what was missed.
         district: Whose books.
         students: Whose purses.
-        last: `Last-Event-ID`; None for a screen that has just read its purses, or will after `open`.
+        last: `Last-Event-ID`; None for a screen that will read its purses after `open`, and is told what comes since.
     """
     until = time.monotonic() + _OPEN_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - so that not all come again at once
     async with hub.watching(district, students) as watch:
+        top = await newest(platform, district)
         try:
-            before = await moves_after(platform, district, students=students, last=last or 0)
+            before = await moves_after(platform, district, students=students, last=last)
         except Lagging:
             before = []
             yield _reload()
-        yield ServerSentEventMessage(data=None, comment="open", retry=_RETRY_MS)
+        # With a number, so that who is cut off before the first entry comes back for it. Who comes back has one, and
+        # keeps it until what was missed is told.
+        yield ServerSentEventMessage(
+            data="{}", event="open", id=None if last is not None else str(top), retry=_RETRY_MS
+        )
         seen = {moved.entry for moved in before}
         if last is not None:
             for moved in before:
