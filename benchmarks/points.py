@@ -161,7 +161,7 @@ class Load:
         async with work(self.platform, self.state) as session:
             context = self.platform.context("points", self.state, session)
             new = NewBudget(self.budget, "热", 1_000_000, self.teachers[0], self.school)
-            await grant_budget(context, new=new)
+            await grant_budget(context, new=new, by=self.teachers[0])
 
     async def renew(self) -> None:
         """The next term: a quota is 500 awards, which one round may use up."""
@@ -183,7 +183,8 @@ class Load:
         if alone:
             asked = await asked_for(*about, new=new, giver=giver, orgs=orgs, settings=self.settings, now=now)
             assert asked
-            done = (await write(self.platform, [asked])).get(new.id)
+            async with self.platform.database.read(self.state.district) as connection:
+                done = (await write(self.platform, connection, [asked])).get(new.id)
         else:
             done = await give(*about, new=new, giver=giver, orgs=orgs, settings=self.settings, now=now)
         assert done

@@ -7,7 +7,7 @@ that the careful way (`giving.award`) would decide otherwise: whatever is refuse
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 from uuid import UUID
 
 import asyncpg
@@ -52,10 +52,52 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     note: bytes | None
     day_cap: int
 
+    @property
+    def source(self) -> UUID:
+        """Whose account it comes out of: a budget, or the giver's quota."""
+        return self.budget or self.giver
+
+
+class _Line(NamedTuple):
+    """An award to one of its students."""
+
+    award: Asked
+    student: UUID
+    entry: UUID
+
+    def values(self) -> tuple[object, ...]:
+        """As `points_give` takes them, behind the day and the event's type."""
+        one = self.award
+        return (
+            one.key,
+            one.giver,
+            "quota" if one.budget is None else "budget",
+            one.source,
+            one.reason,
+            one.points,
+            one.day_cap,
+            one.ground,
+            one.note if self.entry == one.key else None,
+            one.fingerprint,
+            self.entry,
+            self.student,
+            new_id(),
+            msgspec.json.encode(PointsAwarded(entry=self.entry, operation=one.key, student=self.student)).decode(),
+        )
+
 
 _TODAY: Any = sa.bindparam("today", type_=sa.Date())
+
+
+def _ids(name: str) -> sa.ScalarSelect[Any]:
+    """An array whose length the planner does not see: it would find a plan for each length better than a kept one, and
+    planning took a third of the database's time.
+    """
+    return sa.select(sa.bindparam(name, type_=ARRAY(sa.Uuid()))).scalar_subquery()
+
+
 _PAIRS: Final = (
-    sa.func.unnest(sa.bindparam("givers", type_=ARRAY(sa.Uuid())), sa.bindparam("students", type_=ARRAY(sa.Uuid())))
+    sa.func.unnest(_ids("givers"), _ids("students"))
     .table_valued(sa.column("giver", sa.Uuid()), sa.column("student", sa.Uuid()))
     .render_derived("asked")
 )
@@ -78,14 +120,15 @@ _SCHOOLS: Final = Prepared(
 
 _GIVE: Final = """
 SELECT lines, purses, sources FROM {s}.points_give(
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"""
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"""
 
 
-async def write(platform: Platform, asked: Sequence[Asked]) -> dict[UUID, AwardOut]:
+async def write(platform: Platform, connection: AsyncConnection, asked: Sequence[Asked]) -> dict[UUID, AwardOut]:
     """Carry out those that can be carried out just so, in one commit.
 
     Args:
-        platform: Whose pool.
+        platform: Whose plugins say who mentors whom.
+        connection: For reading in their district, without a transaction.
         asked: All of one district and one day, each key once.
 
     Returns:
@@ -94,12 +137,10 @@ async def write(platform: Platform, asked: Sequence[Asked]) -> dict[UUID, AwardO
     Raises:
         asyncpg.PostgresError: The database refuses them as a whole, and nothing of them is written.
     """
-    district = asked[0].state.district
-    async with platform.database.read(district) as connection:
-        own = await _own(platform, connection, asked)
-        # By key, so that two processes which get the same two awards at once do not wait for each other in a ring.
-        own.sort(key=lambda one: one.key)
-        return await _give(connection, own) if own else {}
+    own = await _own(platform, connection, asked)
+    # By key, so that two processes which get the same two awards at once do not wait for each other in a ring.
+    own.sort(key=lambda one: one.key)
+    return await _give(connection, own) if own else {}
 
 
 async def _own(platform: Platform, connection: AsyncConnection, asked: Sequence[Asked]) -> list[Asked]:
@@ -143,13 +184,7 @@ def _within(found: set[UUID] | None, orgs: frozenset[UUID] | None) -> bool:
 
 async def _give(connection: AsyncConnection, asked: Sequence[Asked]) -> dict[UUID, AwardOut]:
     lines = [
-        (number, entry_id(one.key, n, student), student)
-        for number, one in enumerate(asked, 1)
-        for n, student in enumerate(one.students)
-    ]
-    contents = [
-        msgspec.json.encode(PointsAwarded(entry=entry, operation=asked[number - 1].key, student=student)).decode()
-        for number, entry, student in lines
+        _Line(one, student, entry_id(one.key, n, student)) for one in asked for n, student in enumerate(one.students)
     ]
     raw = await connection.get_raw_connection()
     driver: asyncpg.Connection[asyncpg.Record] = cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
@@ -157,22 +192,8 @@ async def _give(connection: AsyncConnection, asked: Sequence[Asked]) -> dict[UUI
         row = await driver.fetchrow(
             _GIVE.replace("{s}", f'"{asked[0].state.district.schema}"'),
             asked[0].today,
-            [one.key for one in asked],
-            [one.giver for one in asked],
-            ["quota" if one.budget is None else "budget" for one in asked],
-            [one.budget or one.giver for one in asked],
-            [one.reason for one in asked],
-            [one.points for one in asked],
-            [one.day_cap for one in asked],
-            [one.ground for one in asked],
-            [one.note for one in asked],
-            [one.fingerprint for one in asked],
-            [number for number, _, _ in lines],
-            [entry for _, entry, _ in lines],
-            [student for _, _, student in lines],
-            [new_id() for _ in lines],
             PointsAwarded.type,
-            contents,
+            *zip(*(line.values() for line in lines), strict=True),
             timeout=SECONDS,
         )
     finally:
@@ -180,25 +201,20 @@ async def _give(connection: AsyncConnection, asked: Sequence[Asked]) -> dict[UUI
             await connection.invalidate()
     if row is None or row["lines"] is None:
         return {}
-    return _answers(asked, lines, zip(row["lines"], row["purses"], row["sources"], strict=True))
+    return _answers([lines[n - 1] for n in row["lines"]], row["purses"], row["sources"])
 
 
-def _answers(
-    asked: Sequence[Asked],
-    lines: Sequence[tuple[int, UUID, UUID]],
-    written: Any,  # noqa: ANN401
-) -> dict[UUID, AwardOut]:
+def _answers(lines: Sequence[_Line], purses: Sequence[int], sources: Sequence[int]) -> dict[UUID, AwardOut]:
     """What each was after its own entry: the balances are those after all of them, so later ones are taken off."""
     later: dict[tuple[str, UUID], int] = defaultdict(int)
     answers: dict[UUID, AwardOut] = {}
-    for place, purse, source in reversed(list(written)):
-        number, entry, student = lines[place - 1]
-        one = asked[number - 1]
-        to, out_of = ("to", student), ("from", one.budget or one.giver)
+    for line, purse, source in reversed(list(zip(lines, purses, sources, strict=True))):
+        one, student = line.award, line.student
+        to, out_of = ("to", student), ("from", one.source)
         answer = answers.get(one.key)
         if answer is None:
             answer = answers[one.key] = AwardOut(one.key, one.points, [], source + later[out_of])
-        answer.students.insert(0, BalanceOut(student, entry, purse - later[to]))
+        answer.students.insert(0, BalanceOut(student, line.entry, purse - later[to]))
         later[to] += one.points
         later[out_of] += one.points
     return answers

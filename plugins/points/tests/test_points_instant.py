@@ -222,12 +222,11 @@ async def test_writer_that_is_stopped_leaves_nobody_waiting(scene: "Scene", paus
 async def test_common_statement_has_no_more_rights_than_its_caller(scene: "Scene") -> None:
     await begin(scene)
     call = (
-        "SELECT * FROM {s}.points_give(current_date, ARRAY[CAST(:key AS uuid)], ARRAY[CAST(:giver AS uuid)], "
-        "ARRAY['quota'], ARRAY[CAST(:giver AS uuid)], ARRAY['honest'], ARRAY[CAST(:points AS bigint)], "
-        "ARRAY[CAST(1000 AS bigint)], ARRAY[''], ARRAY[CAST(NULL AS bytea)], ARRAY[CAST('x' AS bytea)], "
-        "ARRAY[CAST(1 AS bigint)], ARRAY[CAST(:key AS uuid)], ARRAY[CAST(:pupil AS uuid)], "
-        "ARRAY[CAST(:key AS uuid)], 'points.awarded.v1', "
-        "ARRAY['{}'])"
+        "SELECT * FROM {s}.points_give(current_date, 'points.awarded.v1', ARRAY[CAST(:key AS uuid)], "
+        "ARRAY[CAST(:giver AS uuid)], ARRAY['quota'], ARRAY[CAST(:giver AS uuid)], ARRAY['honest'], "
+        "ARRAY[CAST(:points AS bigint)], ARRAY[CAST(1000 AS bigint)], ARRAY[''], ARRAY[CAST(NULL AS bytea)], "
+        "ARRAY[CAST('x' AS bytea)], ARRAY[CAST(:key AS uuid)], ARRAY[CAST(:pupil AS uuid)], "
+        "ARRAY[CAST(:key AS uuid)], ARRAY['{}'])"
     )
     values = {"key": new_id(), "giver": scene.teachers[0], "pupil": scene.pupils[0][0]}
     for points in (3, -5, 0):
