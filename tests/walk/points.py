@@ -12,11 +12,11 @@ from gongyu.access.principal import Membership, Principal
 from gongyu.database.model import new_id
 from gongyu.plugin import Context
 from gongyu_points.giving import award
-from gongyu_points.schemas import NewAward, NewTerm
+from gongyu_points.schemas import NewAward, NewBudget, NewTerm
 from gongyu_points.shop import duties, items, kiosks, leases, orders, pictures, shops, stock
 from gongyu_points.shop.kiosk_schemas import NewKiosk, NewLease, WantedItem
 from gongyu_points.shop.schemas import NewDuty, NewItem, NewMove, NewOrder, NewShop
-from gongyu_points.terms import open_term
+from gongyu_points.terms import grant_budget, open_term
 from gongyu_points.vouchers.printing import fresh_codes, print_sheet
 from gongyu_points.vouchers.schemas import Batch, NewSheet
 
@@ -70,6 +70,8 @@ BODIES: Final[Bodies] = {
 }
 
 PATHS: Final[Paths] = {
+    f"GET {_ALL}/accounts/{{owner}}/statement{KIND}of a budget": {"owner": "budget"},
+    f"GET {_ALL}/accounts/{{owner}}/statement{KIND}of a shop": {"owner": "shop"},
     f"POST {_ALL}/deposits{KIND}for a pupil": {},
     f"GET {_SHOP}/orders{_DUTY}": {"shop": "duty_shop"},
     f"POST {_SHOP}/sales{_DUTY}": {"shop": "duty_shop"},
@@ -88,6 +90,7 @@ async def things(session: AsyncSession, ground: Ground) -> Things:
     found: Things = {"term": dict.fromkeys(PLACES, term)}
     for place, school in ground.schools.items():
         made = await _given(context, ground, place)
+        made |= {"owner": ground.mentors[place], "budget": await _budget(context, ground, place)}
         found.setdefault("shop", {})[place] = shop = (
             found["shop"]["own"] if place == "class" else await _shop(context, school, "书坊驿站")
         )
@@ -116,6 +119,12 @@ async def _given(context: Context, ground: Ground, place: str) -> Here:
     await print_sheet(context, new=sheet, printer=giver, orgs=orgs)
     papers = await fresh_codes(context, sheet=sheet.id, printer=giver.person)
     return {"award": given, "entry": given, "sheet": sheet.id, "code": papers[0].code}
+
+
+async def _budget(context: Context, ground: Ground, place: str) -> UUID:
+    new = NewBudget(new_id(), "运动会", 100, holder=ground.mentors[place], org=ground.schools[place])
+    await grant_budget(context, new=new, by=ground.persons["administrator"])
+    return new.id
 
 
 async def _shop(context: Context, school: UUID, name: str) -> UUID:

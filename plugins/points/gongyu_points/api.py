@@ -17,10 +17,11 @@ from gongyu.access.rights import verdict
 from gongyu.events.outbox import work
 from gongyu.plugin import SignedIn, Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
-from gongyu_points import audit, giving, instant, reasons, reversing, schools, spending, statements, terms
+from gongyu_points import audit, giving, instant, pupils, reasons, reversing, schools, spending, statements, terms
 from gongyu_points.books import account_id
 from gongyu_points.schemas import (
     AwardOut,
+    BudgetOut,
     ClassOut,
     EntryOut,
     NewAward,
@@ -29,6 +30,7 @@ from gongyu_points.schemas import (
     NewRedemption,
     NewReversal,
     NewTerm,
+    OwnPupilOut,
     PurseOut,
     QuotaOut,
     ReasonOut,
@@ -58,13 +60,22 @@ async def _require_number(request: Request[Any, Any, Any]) -> None:
         raise ProblemError("invalid", errors=[("/points", Text(zh="应为整数", en="a whole number is expected"))])
 
 
-async def _settings(call: Call) -> PointsSettings | None:
-    """Those of the caller's school, where it has its own."""
+async def _settings(call: Call) -> PointsSettings:
+    """With the denominations of the schools where the caller gives, where they have their own."""
     if not of_schools(call.state):
-        return None
-    orgs = {membership.org for membership in call.principal.memberships}
+        settings: PointsSettings = call.settings
+        return settings
     async with call.platform.database.read(call.district) as connection:
-        return await schools.settings_at(connection, state=call.state, orgs=orgs)
+        return await schools.settings_of(connection, state=call.state, giver=call.principal, orgs=call.orgs)
+
+
+def _require_everywhere(call: Call) -> None:
+    """What holds for the whole district is for whoever may do it in the whole district, not in one school of it."""
+    if call.orgs is not None:
+        text = Text(
+            zh="这项操作涉及全区，须有全区的权限", en="this is for the whole district, and so must your right be"
+        )
+        raise ProblemError("forbidden", text)
 
 
 @get(
@@ -84,6 +95,7 @@ async def list_reasons(call: Call) -> list[ReasonOut]:
     title=Text(zh="添加、修改或停用事由", en="Add, change or retire a reason"),
 )
 async def put_reason(call: Call, data: NewReason) -> ReasonOut:
+    _require_everywhere(call)
     return await reasons.put(await call.session(), reason=data)
 
 
@@ -94,7 +106,20 @@ async def put_reason(call: Call, data: NewReason) -> ReasonOut:
     title=Text(zh="我还能发多少", en="What I may still give"),
 )
 async def read_quota(call: Call) -> QuotaOut:
-    return await statements.quota(await call.db(), call.district, giver=call.principal.person)
+    settings, giver = await _settings(call), call.principal.person
+    return await statements.quota(await call.db(), call.state, giver=giver, settings=settings, today=_today(call))
+
+
+@get(
+    "/pupils",
+    permission=GIVE,
+    operation_id="points_list_pupils",
+    title=Text(zh="我可以给谁发积分", en="Whom I may give to"),
+)
+async def list_pupils(
+    call: Call, class_id: UUID | None = None, limit: Limit = 20, cursor: Cursor = None
+) -> Page[OwnPupilOut]:
+    return await pupils.whom_to_give(call, today=_today(call), class_id=class_id, limit=limit, cursor=cursor)
 
 
 @get(
@@ -104,8 +129,8 @@ async def read_quota(call: Call) -> QuotaOut:
     title=Text(zh="我这个学期发放的明细", en="What I gave this term"),
 )
 async def list_given(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[EntryOut]:
-    mine = await statements.quota(await call.db(), call.district, giver=call.principal.person)
-    account = account_id("quota", owner=call.principal.person, term=mine.term)
+    term = await statements.latest(await call.db(), call.district)
+    account = account_id("quota", owner=call.principal.person, term=term)
     return await statements.statement(call, account=account, limit=limit, cursor=cursor)
 
 
@@ -124,7 +149,7 @@ async def give(call: Call, data: NewAward) -> AwardOut:
             new=data,
             giver=call.principal,
             orgs=call.orgs,
-            settings=settings or call.settings,
+            settings=settings,
             now=call.now,
         )
         if done is not None:
@@ -236,7 +261,8 @@ async def list_terms(call: Call) -> list[TermOut]:
     title=Text(zh="开放学期并发放额度", en="Open a term and grant the quotas"),
 )
 async def open_term(call: Call, data: NewTerm) -> int:
-    return await terms.open_term(await call.context(), new=data, schools=of_schools(call.state))
+    _require_everywhere(call)
+    return await terms.open_term(await call.context(), new=data, actor=call.actor)
 
 
 @post(
@@ -246,8 +272,13 @@ async def open_term(call: Call, data: NewTerm) -> int:
     title=Text(zh="学期结账", en="Close a term"),
 )
 async def close_term(call: Call, term: FromPath[UUID]) -> terms.Closed:
+    _require_everywhere(call)
     return await terms.close_term(
-        lambda: work(call.platform, call.state), term=term, settings=call.settings, today=_today(call)
+        lambda: work(call.platform, call.state),
+        term=term,
+        settings=call.settings,
+        today=_today(call),
+        actor=call.actor,
     )
 
 
@@ -257,14 +288,23 @@ async def close_term(call: Call, term: FromPath[UUID]) -> terms.Closed:
     operation_id="points_grant_budget",
     title=Text(zh="为活动拨付预算", en="Put points for an occasion into somebody's hands"),
 )
-async def grant_budget(call: Call, request: Request[Any, Any, Any], data: NewBudget) -> QuotaOut:
+async def grant_budget(call: Call, request: Request[Any, Any, Any], data: NewBudget) -> BudgetOut:
     await _require_number(request)
-    context = await call.context()
-    mine = call.orgs is None or data.org in call.orgs
-    if not mine or not await schools.is_at(context.session, person=data.holder, org=data.org):
-        raise ProblemError("not-found")
-    await terms.grant_budget(context, new=data)
-    return await statements.quota(await context.session.connection(), call.district, giver=data.holder)
+    _require_everywhere(call)
+    return await terms.grant_budget(await call.context(), new=data, by=call.principal.person)
+
+
+@get(
+    "/budgets",
+    permission=GIVE,
+    operation_id="points_list_budgets",
+    title=Text(zh="列出预算：自己掌握的；全区管理员看全部", en="List budgets: one's own, or by office all"),
+)
+async def list_budgets(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[BudgetOut]:
+    office = verdict(call.principal, call.platform.host.permissions[MANAGE])
+    everybody = office.allowed and office.orgs is None
+    holder = None if everybody else call.principal.person
+    return await statements.budgets(call, holder=holder, limit=limit, cursor=cursor)
 
 
 @get(
@@ -274,6 +314,7 @@ async def grant_budget(call: Call, request: Request[Any, Any, Any], data: NewBud
     title=Text(zh="由分录重新核算账目", en="Re-add the books from their entries"),
 )
 async def read_audit(call: Call) -> audit.Audit:
+    _require_everywhere(call)
     return await audit.audit(await call.db(), call.district)
 
 
@@ -282,6 +323,7 @@ ROUTES = (
     put_reason,
     read_quota,
     list_given,
+    list_pupils,
     give,
     undo,
     reverse,
@@ -293,5 +335,6 @@ ROUTES = (
     open_term,
     close_term,
     grant_budget,
+    list_budgets,
     read_audit,
 )

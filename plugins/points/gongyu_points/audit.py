@@ -1,5 +1,7 @@
 """The auditor: every promise of the ledger worked out again from the entries, trusting no stored balance.
 
+That entries balance is no figure: an entry is one row with both its sides, so it cannot be otherwise.
+
 Each line is an invariant with its figure, and every figure must be zero. It is read from one snapshot, so that it can
 be asked while people give and spend.
 """
@@ -72,7 +74,6 @@ SELECT
   (SELECT count(*) FROM {s}.points_entry) AS entries,
   (SELECT count(*) FROM {s}.points_account) AS accounts,
   (SELECT coalesce(sum(points), 0) FROM {s}.points_entry WHERE kind = 'grant')::bigint AS issued,
-  (SELECT abs(coalesce(sum(points), 0)) FROM side)::bigint AS unbalanced,
   (SELECT abs(coalesce(sum(posted), 0)) FROM {s}.points_account)::bigint AS lost,
   (SELECT count(*) FROM added WHERE posted <> points) AS differing,
   (SELECT count(*) FROM added WHERE unknown) AS unknown,
@@ -84,6 +85,7 @@ SELECT
                      WHEN kind IN ('reverse', 'void') AND credit_kind = 'quota' THEN points ELSE 0 END) AS over
        FROM {s}.points_entry WHERE 'quota' IN (debit_kind, credit_kind)
       GROUP BY CASE WHEN credit_kind = 'quota' THEN credit ELSE debit END) AS q WHERE over < 0) AS over_quota,
+  (SELECT count(*) FROM {s}.points_entry WHERE kind = 'grant' AND credit_kind = 'quota' AND points > 1000) AS too_large,
   (SELECT count(*) FROM {s}.points_entry WHERE kind IN ('award', 'deposit') AND points NOT IN (2, 5, 10, 20))
     AS denominations,
   (SELECT count(*) FROM reversal WHERE crooked) AS crooked,
@@ -106,13 +108,13 @@ SELECT
     WHERE e.kind = 'void' AND e.credit IS DISTINCT FROM sheet.source) AS misreturned"""
 
 _WORDS: Final = {
-    "unbalanced": Text(zh="借贷不平的积分", en="points by which entries do not balance"),
     "lost": Text(zh="所有账户余额之和", en="sum of all balances"),
     "differing": Text(zh="余额与分录不符的账户", en="accounts whose balance is not what their entries add up to"),
     "unknown": Text(zh="分录中不存在的账户", en="accounts in entries that do not exist"),
     "overspent": Text(zh="透支的账户", en="overspent accounts"),
     "misplaced": Text(zh="记入错误种类或学期账户的分录", en="entries in accounts of another kind or term"),
     "over_quota": Text(zh="超出额度的发放者", en="givers beyond their quota"),
+    "too_large": Text(zh="超过 1000 分的额度", en="quotas of more than 1000 points"),
     "denominations": Text(zh="面值不对的发放", en="awards of a wrong denomination"),
     "crooked": Text(zh="与原分录不成镜像的冲正", en="reversals that do not mirror their original"),
     "twice": Text(zh="重复的冲正", en="second reversals"),

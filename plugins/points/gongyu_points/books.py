@@ -21,6 +21,7 @@ from gongyu.text import Text
 from gongyu.web import ProblemError
 
 __all__ = [
+    "KINDS",
     "Command",
     "Line",
     "account_id",
@@ -33,6 +34,21 @@ __all__ = [
     "refusal",
     "run",
 ]
+
+#: What the kinds of entries are called.
+KINDS: Final[Mapping[str, Text]] = {
+    "grant": Text(zh="发放额度", en="quota granted"),
+    "award": Text(zh="奖励", en="award"),
+    "print": Text(zh="印制积分券", en="vouchers printed"),
+    "deposit": Text(zh="积分券入账", en="voucher"),
+    "void": Text(zh="积分券作废", en="vouchers voided"),
+    "redeem": Text(zh="兑换", en="spent"),
+    "hold": Text(zh="下单暂扣", en="held for an order"),
+    "capture": Text(zh="交付", en="handed out"),
+    "release": Text(zh="退回", en="given back"),
+    "reverse": Text(zh="冲正", en="reversed"),
+    "expire": Text(zh="学期结转清零", en="expired"),
+}
 
 _BOOKS: Final = uuid5(NAMESPACE_OID, "gongyu.points")
 
@@ -189,8 +205,7 @@ async def post(session: AsyncSession, command: Command, lines: Sequence[Line]) -
     except sa.exc.DBAPIError as error:
         raise refusal(error) from error
     if len(written) == len(lines):
-        if told:
-            nudge_after_commit(session)
+        nudge_after_commit(session)  # without an event too: screens wait for every move
         return True
     await _require_same(session, command)
     if written:  # cannot be: the first id is the key itself. If it ever is, nothing of it must stay.

@@ -9,7 +9,6 @@ from gongyu.people.models import AcademicSession
 from gongyu.plugin import Context, Occurrence
 from gongyu_points.books import run
 from gongyu_points.schemas import NewTerm
-from gongyu_points.settings import capped
 from gongyu_points.terms import open_term
 
 __all__ = ["open_with_term"]
@@ -27,5 +26,4 @@ async def open_with_term(context: Context, occurrence: Occurrence) -> None:
     titled = sa.select(AcademicSession.title).where(AcademicSession.id == term)
     title = (await context.session.execute(titled)).scalar_one_or_none()
     if title is not None:
-        schools = capped(context.settings, context.schools)
-        await open_term(context, new=NewTerm(term, title), schools=schools)
+        await open_term(context, new=NewTerm(term, title))

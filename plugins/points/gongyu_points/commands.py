@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from gongyu.access import audit as audit_log
 from gongyu.cli.frame import confirm, fail, operator, run, say, table
 from gongyu.database.model import new_id
 from gongyu.districts.service import DistrictError
@@ -21,7 +20,6 @@ from gongyu.web import ProblemError
 from gongyu_points import statements, terms
 from gongyu_points.audit import audit as add_up
 from gongyu_points.schemas import NewTerm
-from gongyu_points.settings import of_schools
 
 __all__ = ["audit", "term"]
 
@@ -69,9 +67,7 @@ def open_(district: str, title: str, id_: UUID | None) -> None:
         state = platform.state(district)
         async with work(platform, state) as session:
             context = platform.context("points", state, session)
-            granted = await terms.open_term(context, new=NewTerm(id_ or new_id(), title), schools=of_schools(state))
-            await audit_log.record(session, action="points.term_opened", actor=operator(), details={"title": title})
-        return granted
+            return await terms.open_term(context, new=NewTerm(id_ or new_id(), title), actor=operator())
 
     say(Text(zh="已发放 {n} 份额度", en="{n} quotas granted").format(n=_worded(ask)))
 
@@ -91,11 +87,9 @@ def close(district: str, *, yes: bool) -> None:
         confirm(Text(zh="结账：{title}？", en="close {title}?").format(title=going[0].title), yes=yes)
         today = datetime.now(UTC).astimezone(ZoneInfo(state.district.timezone)).date()
         settings = state.settings["points"]
-        closed = await terms.close_term(lambda: work(platform, state), term=going[0].id, settings=settings, today=today)
-        async with work(platform, state) as session:
-            details = {"term": str(going[0].id), "accounts": closed.accounts, "points": closed.points}
-            await audit_log.record(session, action="points.term_closed", actor=operator(), details=details)
-        return closed
+        return await terms.close_term(
+            lambda: work(platform, state), term=going[0].id, settings=settings, today=today, actor=operator()
+        )
 
     done = _worded(ask)
     words = Text(zh="结清 {n} 个账户，{p} 分到期", en="{n} accounts settled, {p} points expired")

@@ -1,10 +1,12 @@
 """The demonstration: last term from opening to the auditor's zero, and this term begun."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,14 +20,17 @@ from gongyu.plugin import Context, DemoLine, Text
 from gongyu_points.audit import audit
 from gongyu_points.calendar import today_of
 from gongyu_points.giving import MENTEES, award
+from gongyu_points.notes import opened
 from gongyu_points.reversing import undo
 from gongyu_points.schemas import NewAward, NewRedemption, NewTerm
 from gongyu_points.shop import demo as shop
 from gongyu_points.spending import redeem
 from gongyu_points.terms import close_term, open_term
+from gongyu_points.vouchers import sheets
 from gongyu_points.vouchers.depositing import deposit
+from gongyu_points.vouchers.pdf import sheet_pdf
 from gongyu_points.vouchers.printing import fresh_codes, print_sheet
-from gongyu_points.vouchers.schemas import Batch, NewDeposit, NewSheet, VoidSheet
+from gongyu_points.vouchers.schemas import Batch, NewDeposit, NewSheet, Paper, VoidSheet
 from gongyu_points.vouchers.voiding import void
 
 __all__ = ["play"]
@@ -41,7 +46,8 @@ async def play(context: Context) -> Sequence[DemoLine]:
     chance = random.Random(_SEED)  # noqa: S311 - a story, no secret
     session, term = context.session, new_id()
     quotas = await open_term(context, new=NewTerm(term, "上学期"))
-    given, spent, taken, printed, deposited = 0, 0, 0, 0, 0
+    given, spent, taken, deposited = 0, 0, 0, 0
+    printed: dict[UUID, Sequence[Paper]] = {}
     sold: dict[UUID, shop.Played] = {}
     for teacher, school, pupils in await _classes(context):
         giver = Principal(teacher, "", (), None, "demo")
@@ -61,8 +67,9 @@ async def play(context: Context) -> Sequence[DemoLine]:
         await award(context, new=slip, giver=giver, orgs=None)
         await undo(context, key=new_id(), operation=slip.id, giver=teacher)
         given, taken = given + 1, taken + 1
-        paper, cashed = await _vouchers(context, giver=giver, school=school, pupils=pupils)
-        printed, deposited = printed + paper, deposited + cashed
+        sheet = new_id()
+        printed[sheet], cashed = await _vouchers(context, sheet=sheet, giver=giver, school=school, pupils=pupils)
+        deposited += cashed
         if school not in sold:
             sold[school] = await shop.play(context, school=school, clerk=teacher, pupils=pupils)
 
@@ -80,7 +87,11 @@ async def play(context: Context) -> Sequence[DemoLine]:
         DemoLine(title=Text(zh="发放积分", en="awards"), figure=given),
         DemoLine(title=Text(zh="兑换", en="redemptions"), figure=spent),
         DemoLine(title=Text(zh="冲正", en="reversals"), figure=taken),
-        DemoLine(title=Text(zh="印制积分券", en="vouchers printed"), figure=printed),
+        DemoLine(title=Text(zh="印制积分券", en="vouchers printed"), figure=sum(map(len, printed.values()))),
+        DemoLine(
+            title=Text(zh="第一张积分券的 PDF（字节）", en="the first sheet of vouchers as PDF, bytes"),
+            figure=len(await _on_paper(context, *next(iter(printed.items())))) if printed else 0,
+        ),
         DemoLine(title=Text(zh="存入积分券", en="vouchers deposited"), figure=deposited),
         DemoLine(
             title=Text(zh="书坊驿站订单", en="orders at the shops"), figure=sum(one.placed for one in sold.values())
@@ -91,10 +102,12 @@ async def play(context: Context) -> Sequence[DemoLine]:
     ]
 
 
-async def _vouchers(context: Context, *, giver: Principal, school: UUID, pupils: Sequence[UUID]) -> tuple[int, int]:
-    """A sheet on paper: some are deposited, one is voided, the rest is forgotten and expires with the term."""
+async def _vouchers(
+    context: Context, *, sheet: UUID, giver: Principal, school: UUID, pupils: Sequence[UUID]
+) -> tuple[Sequence[Paper], int]:
+    """A sheet with its codes: some are deposited, one is voided, the rest is forgotten and expires with the term."""
     batches = (Batch(2, 6), Batch(5, 2))
-    new = NewSheet(id=new_id(), batches=batches, reason="helps_others", org=school, note="校园开放日")
+    new = NewSheet(id=sheet, batches=batches, reason="helps_others", org=school, note="校园开放日")
     await print_sheet(context, new=new, printer=giver, orgs=None)
     paper = await fresh_codes(context, sheet=new.id, printer=giver.person)
     for one, pupil in zip(paper[:4], pupils, strict=False):
@@ -102,7 +115,24 @@ async def _vouchers(context: Context, *, giver: Principal, school: UUID, pupils:
         await deposit(context, new=slip, code=one.code, student=pupil, actor=pupil)
     last = VoidSheet(new_id(), (paper[-1].number,))
     await void(context, new=last, sheet=new.id, actor=giver.person)
-    return len(paper), min(4, len(pupils))
+    return paper, min(4, len(pupils))
+
+
+async def _on_paper(context: Context, sheet: UUID, paper: Sequence[Paper]) -> bytes:
+    """As the printer's browser gets it."""
+    head = await sheets.head(await context.session.connection(), context.district, sheet=sheet)
+    return await asyncio.to_thread(
+        sheet_pdf,
+        paper,
+        school=head.school,
+        reason=Text(zh=head.reason_zh, en=head.reason_en),
+        note=opened(context.seals, sheet, head.note),
+        expires_on=head.expires_on,
+        serial=str(sheet)[-12:].upper(),
+        base="http://127.0.0.1:8000",
+        slug=context.district.slug,
+        created=context.now.astimezone(ZoneInfo(context.district.timezone)),
+    )
 
 
 async def _classes(context: Context) -> list[tuple[UUID, UUID, list[UUID]]]:

@@ -36,8 +36,8 @@ class PointsReversed(Event, frozen=True, kw_only=True):
 
 
 class MoreLapsed(Event, frozen=True, kw_only=True):
-    """A batch of what lapsed was let go, and more of it (`orders` or `leases`) waits for the next unit of work."""
+    """A batch of what lapsed was let go, and more (`orders`, `leases` or `events`) waits for the next unit of work."""
 
     type: ClassVar[str] = "points.more_lapsed.v1"
     title: ClassVar[Text] = Text(zh="还有过期的订单或离线额度待退回", en="More lapsed orders or leases wait")
-    what: Literal["orders", "leases"]
+    what: Literal["orders", "leases", "events"]

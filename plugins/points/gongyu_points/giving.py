@@ -22,7 +22,8 @@ from gongyu_points.events import PointsAwarded
 from gongyu_points.models import DENOMINATIONS
 from gongyu_points.notes import sealed
 from gongyu_points.schemas import AwardOut, BalanceOut, NewAward
-from gongyu_points.settings import PointsSettings
+from gongyu_points.schools import day_cap
+from gongyu_points.settings import PointsSettings, capped
 from gongyu_points.terms import ensure_quota
 
 __all__ = ["MENTEES", "award", "award_for_plugin", "eligible", "in_class"]
@@ -53,7 +54,7 @@ async def award(
         new: To whom, how many, what for.
         giver: Who gives.
         orgs: Where the giver's permission holds; None: everywhere.
-        settings: The school's own, where it has some; else the district's.
+        settings: With the denominations of the giver's schools; else the district's.
 
     Raises:
         ProblemError: `invalid` with every wrong field; `forbidden` when a student is not the giver's to reward;
@@ -80,6 +81,7 @@ async def award(
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
     ground = await _ground(context, new=new, giver=giver, orgs=orgs, students=students, settings=settings, today=today)
     kind, owner = ("quota", giver.person) if new.budget is None else ("budget", new.budget)
+    schools = capped(context.settings, context.schools)
     command = Command(
         operation=new.id,
         fingerprint=mark,
@@ -92,10 +94,10 @@ async def award(
         reason=reason,
         ground=ground,
         note=sealed(context.seals, new.id, new.note),
-        day_cap=settings.day_cap,
+        day_cap=await day_cap(session, settings=settings, schools=schools, students=students, today=today),
     )
     if kind == "quota" and not facts.has_quota:  # they came after the term had opened
-        await ensure_quota(session, term=term, giver=giver.person, points=settings.quota, today=today)
+        await ensure_quota(context, term=term, giver=giver.person)
     source = account_id(kind, owner=owner, term=term)
     return await _give(session, command, source=source, without=facts.missing, students=students, points=new.points)
 
@@ -117,24 +119,25 @@ async def award_for_plugin(
     Raises:
         ProblemError: As when people give.
     """
-    wrong: list[tuple[str, Text]] = []
+    session, settings, wrong = context.session, context.settings, list[tuple[str, Text]]()
     if points not in DENOMINATIONS:
         wrong.append(("/points", Text(zh="面值应为 2、5、10、20", en="it must be 2, 5, 10 or 20")))
     found = sorted(set(students))
     mark = fingerprint(None, [budget, found, points, reason])
-    facts = await _facts(context.session, reason, key, found, None)
+    facts = await _facts(session, reason, key, found, None)
     if facts.known:
-        return await _given(context.session, key, None, mark)
+        return await _given(session, key, None, mark)
     term, reason_id = facts.term, facts.reason
     if reason_id is None:
         wrong.append(("/reason", Text(zh="没有这个事由，或已停用", en="there is no such reason, or it is retired")))
     today = today_of(context)
-    if not found or await eligible(context.session, found, orgs=None, today=today) != len(found):
+    if not found or await eligible(session, found, orgs=None, today=today) != len(found):
         wrong.append(("/students", Text(zh="应为在校学生", en="they must be students of the district")))
     if wrong:
         raise ProblemError("invalid", errors=wrong)
     if term is None:
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
+    schools = capped(settings, context.schools)
     command = Command(
         operation=key,
         fingerprint=mark,
@@ -145,10 +148,10 @@ async def award_for_plugin(
         day=today,
         reason=reason_id,
         ground=ground,
-        day_cap=context.settings.day_cap,
+        day_cap=await day_cap(session, settings=settings, schools=schools, students=found, today=today),
     )
     source = account_id("budget", owner=budget, term=term)
-    return await _give(context.session, command, source=source, without=facts.missing, students=found, points=points)
+    return await _give(session, command, source=source, without=facts.missing, students=found, points=points)
 
 
 async def _give(

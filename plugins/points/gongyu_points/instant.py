@@ -22,7 +22,8 @@ from gongyu_points.instant_queue import Queues
 from gongyu_points.instant_write import Asked, Ground
 from gongyu_points.notes import sealed
 from gongyu_points.schemas import AwardOut, NewAward
-from gongyu_points.settings import PointsSettings
+from gongyu_points.schools import day_cap
+from gongyu_points.settings import PointsSettings, of_schools
 
 __all__ = ["asked_for", "give"]
 
@@ -89,7 +90,7 @@ async def asked_for(
         points=new.points,
         reason=new.reason,
         note=sealed(platform.seals(state.district), new.id, new.note),
-        day_cap=settings.day_cap,
+        day_cap=await _day_cap(platform, state, students, settings, today),
     )
 
 
@@ -99,6 +100,16 @@ async def _students(platform: Platform, state: DistrictState, new: NewAward, tod
     async with platform.database.read(state.district) as connection:
         rows = await _IN_CLASS.fetch(connection, state.district.schema, {"class_id": new.class_id, "today": today})
     return sorted({row[0] for row in rows})
+
+
+async def _day_cap(
+    platform: Platform, state: DistrictState, students: Sequence[UUID], settings: PointsSettings, today: date
+) -> int:
+    schools = of_schools(state)
+    if not schools:
+        return settings.day_cap
+    async with platform.database.read(state.district) as connection:
+        return await day_cap(connection, settings=settings, schools=schools, students=students, today=today)
 
 
 def _ground(platform: Platform, state: DistrictState, new: NewAward, settings: PointsSettings) -> Ground:

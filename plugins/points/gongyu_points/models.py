@@ -142,6 +142,8 @@ class Entry(Base):
         sa.CheckConstraint(_WAYS, name="way"),
         sa.CheckConstraint(f"kind NOT IN ('award', 'deposit') OR points IN {DENOMINATIONS}", name="denomination"),
         sa.CheckConstraint("kind NOT IN ('award', 'deposit') OR reason_id IS NOT NULL", name="reason"),
+        sa.CheckConstraint("kind NOT IN ('award', 'deposit') OR day_cap IS NOT NULL", name="day_cap"),
+        sa.CheckConstraint("kind <> 'grant' OR credit_kind <> 'quota' OR points <= 1000", name="quota"),
         sa.CheckConstraint("(voucher_id IS NOT NULL) = (kind IN ('deposit', 'void'))", name="voucher"),
         sa.CheckConstraint("(kind = 'reverse') = (reverses IS NOT NULL)", name="reverses"),
         # The pair makes a reversal the mirror of its original, and the last makes it happen once.
@@ -190,6 +192,7 @@ class Entry(Base):
     voucher_id: Mapped[UUID | None]
     fingerprint: Mapped[bytes]
     day: Mapped[date]
+    """The district's date; of a reversal, that of what it takes back: the day's points were earned on it."""
     day_cap: Mapped[int | None]
     at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 

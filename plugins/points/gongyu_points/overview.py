@@ -10,6 +10,7 @@ from gongyu.plugin import Context, GrowthFact, GrowthSection, Indicator, Text
 from gongyu_points.books import account_id, run
 from gongyu_points.calendar import today_of
 from gongyu_points.notes import opened
+from gongyu_points.terms import LATEST
 
 __all__ = ["deeds", "figures"]
 
@@ -54,7 +55,7 @@ WITH pupil AS (
     JOIN {s}.points_account AS a ON a.id = e.credit
     JOIN pupil ON pupil.person_id = a.owner_id
    WHERE a.kind = 'purse' AND e.kind IN ('award', 'deposit')
-     AND e.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
+     AND e.term_id = {latest}
      AND NOT EXISTS (SELECT 1 FROM {s}.points_entry AS back WHERE back.reverses = e.id)
 ), spent AS (
   SELECT e.points
@@ -62,19 +63,19 @@ WITH pupil AS (
     JOIN {s}.points_account AS a ON a.id = e.debit
     JOIN pupil ON pupil.person_id = a.owner_id
    WHERE a.kind = 'purse' AND e.kind = 'redeem'
-     AND e.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
+     AND e.term_id = {latest}
      AND NOT EXISTS (SELECT 1 FROM {s}.points_entry AS back WHERE back.reverses = e.id)
   UNION ALL
   SELECT o.points FROM {s}.points_order AS o JOIN pupil ON pupil.person_id = o.student_id
-   WHERE o.state = 'collected' AND o.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
+   WHERE o.state = 'collected' AND o.term_id = {latest}
 )
 SELECT (SELECT count(*) FROM pupil) AS pupils, count(DISTINCT student) AS rewarded,
        coalesce(sum(points), 0)::bigint AS points, (SELECT coalesce(sum(points), 0)::bigint FROM spent) AS spent
-  FROM earned"""
+  FROM earned""".replace("{latest}", LATEST)
 
 
 async def figures(context: Context, *, schools: Sequence[UUID] | None) -> list[Indicator]:
-    """Of the running term, and of pupils: who gives how much is nobody's figure."""
+    """Of the latest term, and of pupils: who gives how much is nobody's figure."""
     chosen = None if schools is None else list(schools)
     (row,) = await run(context.session, _FIGURES, today_of(context), chosen)
     return [

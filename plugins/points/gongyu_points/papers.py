@@ -13,27 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gongyu.access.sealing import Seals
 from gongyu.plugin import District, Text
 from gongyu.printing import workbook
-from gongyu.printing.document import render
+from gongyu.printing.document import MissingGlyphError, render
+from gongyu.text import Language
 from gongyu.web import ProblemError
 from gongyu_points import statements
-from gongyu_points.books import account_id, read
+from gongyu_points.books import KINDS, account_id, read
 from gongyu_points.notes import opened
 
 __all__ = ["Statement", "as_pdf", "as_workbook", "class_workbook", "statement"]
 
 _TEMPLATE: Final = Path(__file__).with_name("statement.typ")
 
-_KINDS: Final = {
-    "award": Text(zh="奖励", en="award"),
-    "deposit": Text(zh="积分券入账", en="voucher"),
-    "redeem": Text(zh="兑换", en="spent"),
-    "hold": Text(zh="下单暂扣", en="held for an order"),
-    "release": Text(zh="退回", en="given back"),
-    "reverse": Text(zh="冲正", en="reversed"),
-    "expire": Text(zh="学期结转清零", en="expired"),
-}
-
-# The balance is added up over everything before the period is cut out.
+# The balance is added up over everything until the period ends, before what comes ahead of it is cut away.
 _ALL: Final = """
 SELECT * FROM (
   SELECT e.seq, e.at, e.kind, e.operation, n.text AS note, coalesce(r.zh, '') AS zh, coalesce(r.en, '') AS en,
@@ -41,8 +32,12 @@ SELECT * FROM (
          sum(CASE WHEN e.credit = $1::uuid THEN e.points ELSE -e.points END) OVER (ORDER BY e.seq)::bigint AS balance
     FROM {s}.points_entry AS e LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
     LEFT JOIN {s}.points_note AS n ON n.operation = e.operation
-   WHERE $1::uuid IN (e.debit, e.credit)) AS lined
- WHERE at >= $2::timestamptz AND at < $3::timestamptz ORDER BY seq"""
+   WHERE $1::uuid IN (e.debit, e.credit) AND e.at < $3::timestamptz) AS lined
+ WHERE at >= $2::timestamptz ORDER BY seq"""
+
+_BROUGHT: Final = """
+SELECT coalesce(sum(CASE WHEN credit = $1::uuid THEN points ELSE -points END), 0)::bigint AS points
+  FROM {s}.points_entry WHERE $1::uuid IN (debit, credit) AND at < $2::timestamptz"""
 
 _WHO: Final = """
 SELECT p.name, coalesce(min(o.name), '') AS school
@@ -62,7 +57,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A student's purse over a period, oldest first, as people read it."""
+    """A student's purse over a period, oldest first, as people read it; `balance` is the one at its end."""
 
     name: str
     school: str
@@ -81,8 +76,19 @@ async def statement(
     begins: date,
     ends: date,
     now: datetime,
+    language: Language,
 ) -> Statement:
     """Gather a statement; who may read it has been settled.
+
+    Args:
+        connection: For reading.
+        district: Whose books.
+        seals: That open the notes.
+        student: Whose purse.
+        begins: The first day, by the district's clock.
+        ends: The last.
+        now: When the paper is made.
+        language: What the lines are in.
 
     Raises:
         ProblemError: `not-found`.
@@ -93,35 +99,53 @@ async def statement(
     who = await read(connection, district, _WHO, student, ends)
     if not who:
         raise ProblemError("not-found")
-    rows = await read(connection, district, _ALL, account_id("purse", owner=student), since, until)
+    purse = account_id("purse", owner=student)
+    rows = await read(connection, district, _ALL, purse, since, until)
     lines = [
         _Line(
             day=f"{row.at.astimezone(zone):%Y-%m-%d}",
-            what=_what(row.kind, row.zh, opened(seals, row.operation, row.note)),
+            what=_what(
+                KINDS[row.kind].pick(language),
+                Text(zh=row.zh, en=row.en).pick(language),
+                opened(seals, row.operation, row.note),
+            ),
             income=str(row.points) if row.points > 0 else "",
             outgo=str(-row.points) if row.points < 0 else "",
             balance=row.balance,
         )
         for row in rows
     ]
-    balance = (await statements.purse(connection, district, student=student)).balance
+    balance = lines[-1].balance if lines else (await read(connection, district, _BROUGHT, purse, until))[0].points
     made = f"{district.name}　{now.astimezone(zone):%Y-%m-%d %H:%M}"
     return Statement(who[0].name, who[0].school, f"{begins} – {ends}", balance, lines, made)
 
 
-def _what(kind: str, reason: str, note: str) -> str:
-    named = _KINDS.get(kind)
-    return "　".join(filter(None, [named.zh if named else kind, reason, note]))
+def _what(*said: str) -> str:
+    return "　".join(filter(None, said))
 
 
 async def as_pdf(statement: Statement, *, now: datetime) -> bytes:
     """On paper.
 
     Raises:
-        MissingGlyphError: A name or note has a character that no font can draw.
+        MissingGlyphError: A name has a character that no font can draw.
+    """
+    return await asyncio.to_thread(_printed, statement, now)
+
+
+def _printed(statement: Statement, now: datetime) -> bytes:
+    """A name is printed as it is, or not at all. What somebody once wrote beside an entry can be changed by nobody, and
+    must not keep a pupil from their statement: a character of it without a glyph is told by its code point.
     """
     title = f"德育积分对账单 {statement.name}"
-    return await asyncio.to_thread(render, _TEMPLATE, statement, title=title, created=now)
+    try:
+        return render(_TEMPLATE, statement, title=title, created=now)
+    except MissingGlyphError as error:
+        if not all(one.where.startswith("/lines/") for one in error.missing):
+            raise
+        told = str.maketrans({one.character: f"[{one.code_point}]" for one in error.missing})
+        lines = [msgspec.structs.replace(line, what=line.what.translate(told)) for line in statement.lines]
+        return render(_TEMPLATE, msgspec.structs.replace(statement, lines=lines), title=title, created=now)
 
 
 async def as_workbook(statement: Statement) -> bytes:

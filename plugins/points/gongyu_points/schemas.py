@@ -1,6 +1,6 @@
 """Points on the wire."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -20,6 +20,7 @@ __all__ = [
     "NewRedemption",
     "NewReversal",
     "NewTerm",
+    "OwnPupilOut",
     "PupilOut",
     "PurseOut",
     "QuotaOut",
@@ -139,15 +140,29 @@ class NewBudget(Struct, frozen=True, forbid_unknown_fields=True):
     """Points for an occasion, in somebody's hands."""
 
     id: Key
-    title: Annotated[str, Meta(min_length=1, max_length=60, examples=["秋季运动会"])]
+    title: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=60,
+            description="活动名称，不写任何人的姓名：以明文长期保存。 The occasion; names nobody: it is in the clear.",
+            examples=["秋季运动会"],
+        ),
+    ]
     points: Annotated[int, Meta(ge=1, le=1_000_000)]
     holder: UUID
     org: UUID
 
 
 class BudgetOut(Struct, frozen=True):
+    """Points for an occasion: whose hands they are in, how many came and how many are left."""
+
     id: UUID
     title: str
+    term: UUID
+    org: UUID | None
+    holder: UUID | None
+    granted: int
     left: int
 
 
@@ -155,8 +170,13 @@ class QuotaOut(Struct, frozen=True):
     """What one may still give this term: the own quota, and the budgets one holds."""
 
     term: UUID | None
+    ends_on: date | None
+    """The term's last day, where the calendar knows it: what is left then expires."""
     quota: int
+    """What one was granted; of whoever came later and has not given yet, what one will be."""
     left: int
+    denominations: list[int]
+    """What may be given at once."""
     budgets: list[BudgetOut]
 
 
@@ -193,6 +213,19 @@ class PupilOut(Struct, frozen=True):
     name: str
     awards: int
     last: datetime | None
+
+
+class OwnPupilOut(Struct, frozen=True):
+    """A pupil whom one may give to, in the order of the class lists."""
+
+    student: UUID
+    name: str
+    class_id: UUID | None
+    class_title: str
+    balance: int
+    earned_today: int
+    left_today: int
+    """What they may still earn today, whoever gives it."""
 
 
 class ClassOut(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What people see of the books: statements with a running balance, purses, quotas, and who never gets any."""
 
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -10,14 +10,17 @@ from sqlalchemy.dialects.postgresql import BIGINT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gongyu.access.sealing import Seals
+from gongyu.districts.registry import DistrictState
 from gongyu.plugin import District
 from gongyu.web import Call, Page, Paged
 from gongyu_points.books import account_id, read
-from gongyu_points.models import Entry, Note, Reason
+from gongyu_points.models import Account, Budget, Entry, Note, Reason
 from gongyu_points.notes import opened
 from gongyu_points.schemas import BudgetOut, ClassOut, EntryOut, PupilOut, PurseOut, QuotaOut, TermOut
+from gongyu_points.settings import PointsSettings, of_schools
+from gongyu_points.terms import LATEST, quotas
 
-__all__ = ["class_view", "purse", "quota", "statement", "terms"]
+__all__ = ["budgets", "class_view", "latest", "purse", "quota", "statement", "terms"]
 
 
 def _lined() -> sa.Subquery:
@@ -93,26 +96,81 @@ async def purse(connection: AsyncConnection, district: District, *, student: UUI
 
 
 _QUOTA: Final = """
-SELECT t.id AS term, coalesce(a.posted, 0) AS left_over, coalesce(g.points, 0) AS granted
+SELECT t.id AS term, c.ends_on, a.posted AS left_over, g.points AS granted
   FROM {s}.points_term AS t
+  LEFT JOIN {s}.academic_session AS c ON c.id = t.id
   LEFT JOIN {s}.points_account AS a ON a.kind = 'quota' AND a.term_id = t.id AND a.owner_id = $1::uuid
   LEFT JOIN {s}.points_entry AS g ON g.credit = a.id AND g.kind = 'grant'
  WHERE t.state = 'open'"""
 
 _BUDGETS: Final = """
-SELECT b.id, b.title, a.posted FROM {s}.points_budget AS b
+SELECT b.id, b.title, b.term_id, b.org_id, b.holder_id, g.points, a.posted FROM {s}.points_budget AS b
   JOIN {s}.points_account AS a ON a.kind = 'budget' AND a.owner_id = b.id AND a.term_id = b.term_id
+  JOIN {s}.points_entry AS g ON g.id = b.id
  WHERE b.holder_id = $1::uuid AND b.term_id = $2::uuid ORDER BY b.title, b.id"""
 
 
-async def quota(connection: AsyncConnection, district: District, *, giver: UUID) -> QuotaOut:
-    """What one may still give."""
-    rows = await read(connection, district, _QUOTA, giver)
+async def quota(
+    connection: AsyncConnection, state: DistrictState, *, giver: UUID, settings: PointsSettings, today: date
+) -> QuotaOut:
+    """What one may still give.
+
+    Args:
+        connection: The district's.
+        state: The district.
+        giver: Who.
+        settings: With the denominations of the giver's schools.
+        today: The district's date.
+    """
+    worth: list[int] = list(settings.denominations)
+    rows = await read(connection, state.district, _QUOTA, giver)
     if not rows:
-        return QuotaOut(None, 0, 0, [])
-    term, left, granted = rows[0]
-    budgets = await read(connection, district, _BUDGETS, giver, term)
-    return QuotaOut(term, granted, left, [BudgetOut(*row) for row in budgets])
+        return QuotaOut(None, None, 0, 0, worth, [])
+    term, ends_on, left, granted = rows[0]
+    if granted is None:  # they came after the term had opened, and get theirs when they first give
+        base, own = state.settings["points"], of_schools(state)
+        wanted = await quotas(connection, settings=base, schools=own, today=today, person=giver)
+        left = granted = wanted.get(giver, 0)
+    budgets = [BudgetOut(*row) for row in await read(connection, state.district, _BUDGETS, giver, term)]
+    return QuotaOut(term, ends_on, granted, left, worth, budgets)
+
+
+async def latest(connection: AsyncConnection, district: District) -> UUID | None:
+    """The term that runs, else the last one."""
+    ((term,),) = await read(connection, district, f"SELECT {LATEST} AS term")
+    return None if term is None else UUID(str(term))
+
+
+def _budget(row: asyncpg.Record) -> BudgetOut:
+    *said, _ = row
+    return BudgetOut(*said)
+
+
+# The grant has the budget's own id.
+_HOLDER: Final[Any] = sa.bindparam("holder", type_=sa.Uuid())
+_NEWEST: Final = (-Entry.seq).label("place")
+_GRANTED: Final = Paged(
+    sa.select(
+        Budget.id,
+        Budget.title,
+        Budget.term_id,
+        Budget.org_id,
+        Budget.holder_id,
+        Entry.points,
+        Account.posted,
+        _NEWEST,
+    )
+    .join(Entry, Entry.id == Budget.id)
+    .join(Account, Account.id == Entry.credit)
+    .where(sa.or_(_HOLDER.is_(None), Budget.holder_id == _HOLDER)),
+    key=[_NEWEST],
+    row=_budget,
+)
+
+
+async def budgets(call: Call, *, holder: UUID | None, limit: int, cursor: str | None) -> Page[BudgetOut]:
+    """Budgets of all terms, newest first; of one holder, or everybody's."""
+    return await _GRANTED.page(call, limit=limit, cursor=cursor, holder=holder)
 
 
 _PUPILS: Final = """
@@ -121,15 +179,15 @@ SELECT p.id AS student, p.name, count(e.id) AS awards, max(e.at) AS last
   JOIN {s}.person AS p ON p.id = m.person_id
   LEFT JOIN {s}.points_account AS a ON a.kind = 'purse' AND a.owner_id = p.id
   LEFT JOIN {s}.points_entry AS e ON e.credit = a.id AND e.kind IN ('award', 'deposit')
-        AND e.term_id = (SELECT t.id FROM {s}.points_term AS t WHERE t.state <> 'closed')
+        AND e.term_id = {latest}
         AND NOT EXISTS (SELECT 1 FROM {s}.points_entry AS back WHERE back.reverses = e.id)
  WHERE m.class_id = $1::uuid AND m.role = 'student' AND m.begins_on <= $2::date
    AND (m.ends_on IS NULL OR m.ends_on >= $2::date)
- GROUP BY p.id, p.name, m.number ORDER BY m.number NULLS LAST, p.name, p.id"""
+ GROUP BY p.id, p.name, m.number ORDER BY m.number NULLS LAST, p.name, p.id""".replace("{latest}", LATEST)
 
 
 async def class_view(connection: AsyncConnection, district: District, *, class_id: UUID, today: date) -> ClassOut:
-    """How often each pupil was rewarded this term, in the class list's order: no ranking, and no sums to compare."""
+    """How often each pupil was rewarded in the latest term, in the order of the class list: no ranking, no sums."""
     pupils = [PupilOut(*row) for row in await read(connection, district, _PUPILS, class_id, today)]
     return ClassOut(class_id, pupils, sum(1 for pupil in pupils if pupil.awards == 0))
 

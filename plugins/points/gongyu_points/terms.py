@@ -1,6 +1,6 @@
 """A term of the books: opened with a quota for every giver, closed once, by policy."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date
 from typing import Final
@@ -8,9 +8,12 @@ from uuid import UUID, uuid5
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from gongyu.access import audit
 from gongyu.access.relations import holds
+from gongyu.database.model import new_id
+from gongyu.events.outbox import nudge_after_commit
 from gongyu.people.models import Membership, Org
 from gongyu.plugin import Context
 from gongyu.text import Text
@@ -28,11 +31,15 @@ from gongyu_points.books import (
     run,
 )
 from gongyu_points.calendar import today_of
-from gongyu_points.schemas import NewBudget, NewTerm
-from gongyu_points.settings import PointsSettings
+from gongyu_points.schemas import BudgetOut, NewBudget, NewTerm
+from gongyu_points.schools import is_at
+from gongyu_points.settings import PointsSettings, capped
 from gongyu_points.shop.closing import anything_open, settle_open
 
-__all__ = ["Closed", "close_term", "ensure_quota", "grant_budget", "open_term"]
+__all__ = ["LATEST", "Closed", "close_term", "ensure_quota", "grant_budget", "open_term", "quotas"]
+
+#: The term that runs, else the last one: figures of a term are read after it was closed, too.
+LATEST: Final = "(SELECT id FROM {s}.points_term ORDER BY opened_at DESC, id DESC LIMIT 1)"
 
 #: Entries in one statement, and purses in one unit of work at the end: an advisory lock is held for each.
 BATCH: Final = 500
@@ -41,19 +48,19 @@ Work = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """What closing did this time: accounts settled, points expired; nothing when it was done before."""
+    """What this run of closing did: accounts settled, points expired; not what another run did before or meanwhile."""
 
     accounts: int
     points: int
 
 
-async def open_term(context: Context, *, new: NewTerm, schools: Mapping[str, PointsSettings] | None = None) -> int:
+async def open_term(context: Context, *, new: NewTerm, actor: str = "system") -> int:
     """Open a term and grant every giver their quota; open again, it grants those who have come since.
 
     Args:
         context: The district's.
         new: The term.
-        schools: Settings of schools that have their own, by identifier.
+        actor: Who opens it, for the audit log; the calendar does by itself.
 
     Returns:
         How many quotas were granted now.
@@ -61,11 +68,12 @@ async def open_term(context: Context, *, new: NewTerm, schools: Mapping[str, Poi
     Raises:
         ProblemError: `conflict` while another term is open, or when this one has been closed.
     """
-    session, settings, today = context.session, context.settings, today_of(context)
+    session, today = context.session, today_of(context)
     try:
-        await run(
+        opened = await run(
             session,
-            "INSERT INTO {s}.points_term (id, title) VALUES ($1::uuid, $2::text) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO {s}.points_term (id, title) VALUES ($1::uuid, $2::text) "
+            "ON CONFLICT (id) DO NOTHING RETURNING id",
             new.id,
             new.title,
         )
@@ -74,37 +82,72 @@ async def open_term(context: Context, *, new: NewTerm, schools: Mapping[str, Poi
     state = (await run(session, "SELECT state FROM {s}.points_term WHERE id = $1", new.id))[0].state
     if state != "open":
         raise ProblemError("conflict", Text(zh="这个学期已经结账", en="this term has been closed"))
-    quotas: dict[UUID, int] = {}
-    async for giver, school in _givers(session, settings, today):
-        own = (schools or {}).get(school, settings)
-        quotas[giver] = max(quotas.get(giver, 0), own.quota)  # whoever works at two schools has the larger one
-    granted = 0
-    people = [giver for giver in sorted(quotas) if quotas[giver] > 0]
+    wanted = await quotas(
+        session, settings=context.settings, schools=capped(context.settings, context.schools), today=today
+    )
+    granted, people = 0, sorted(wanted)
     for start in range(0, len(people), BATCH):
-        granted += await _grant(session, new.id, {one: quotas[one] for one in people[start : start + BATCH]}, today)
+        granted += await _grant(session, new.id, {one: wanted[one] for one in people[start : start + BATCH]}, today)
+    if opened or granted:
+        details = {"title": new.title, "quotas": granted}
+        await audit.record(session, action="points.term_opened", actor=actor, subject=f"term:{new.id}", details=details)
     return granted
 
 
-async def _givers(session: AsyncSession, settings: PointsSettings, today: date) -> AsyncIterator[tuple[UUID, str]]:
+async def quotas(
+    session: AsyncSession | AsyncConnection,
+    *,
+    settings: PointsSettings,
+    schools: Mapping[str, PointsSettings],
+    today: date,
+    person: UUID | None = None,
+) -> dict[UUID, int]:
+    """What each giver may give in a term: whoever holds a giver's role today, and at two schools the larger quota.
+
+    Args:
+        session: The district's.
+        settings: The district's.
+        schools: The settings of schools that have their own, by identifier.
+        today: The district's date.
+        person: Of this one only.
+    """
     found = (
         sa.select(Membership.person_id, sa.func.coalesce(Org.identifier, ""))
         .join(Org, Org.id == Membership.org_id)
         .where(Membership.role.in_(settings.givers), holds(Membership, today))
     )
+    if person is not None:
+        found = found.where(Membership.person_id == person)
+    wanted: dict[UUID, int] = {}
     for giver, school in await session.execute(found):
-        yield giver, school
+        wanted[giver] = max(wanted.get(giver, 0), schools.get(school, settings).quota)
+    return {giver: points for giver, points in wanted.items() if points > 0}
 
 
-async def ensure_quota(session: AsyncSession, *, term: UUID, giver: UUID, points: int, today: date) -> None:
-    """Grant a giver who came after the term had opened; usually there is nothing to do."""
+async def ensure_quota(context: Context, *, term: UUID, giver: UUID) -> None:
+    """Grant a giver who came after the term had opened; usually there is nothing to do.
+
+    Raises:
+        ProblemError: `forbidden` for somebody who gets no quota: they give from a budget they hold, or not at all.
+    """
+    session, today = context.session, today_of(context)
     account = account_id("quota", owner=giver, term=term)
-    if account not in await balances(session, [account]) and points > 0:
-        await _grant(session, term, {giver: points}, today)
+    if account in await balances(session, [account]):
+        return
+    schools = capped(context.settings, context.schools)
+    wanted = await quotas(session, settings=context.settings, schools=schools, today=today, person=giver)
+    if not wanted:
+        text = Text(
+            zh="您没有积分额度，只能从您掌握的预算中发放",
+            en="you have no quota; you can give only from a budget in your hands",
+        )
+        raise ProblemError("forbidden", text)
+    await _grant(session, term, wanted, today)
 
 
-async def _grant(session: AsyncSession, term: UUID, quotas: Mapping[UUID, int], today: date) -> int:
+async def _grant(session: AsyncSession, term: UUID, wanted: Mapping[UUID, int], today: date) -> int:
     await ensure_accounts(session, "issue", [None], term)
-    new = sorted(await ensure_accounts(session, "quota", quotas, term))
+    new = sorted(await ensure_accounts(session, "quota", wanted, term))
     if not new:
         return 0
     accounts = {giver: account_id("quota", owner=giver, term=term) for giver in new}
@@ -121,16 +164,29 @@ async def _grant(session: AsyncSession, term: UUID, quotas: Mapping[UUID, int], 
     )
     source = account_id("issue", term=term)
     lines = [
-        Line(id=entry_id(key, n, giver), debit=source, credit=accounts[giver], points=quotas[giver])
+        Line(id=entry_id(key, n, giver), debit=source, credit=accounts[giver], points=wanted[giver])
         for n, giver in enumerate(new)
     ]
     return len(new) if await post(session, command, lines) else 0
 
 
-async def grant_budget(context: Context, *, new: NewBudget) -> None:
-    """Put points for an occasion into somebody's hands; sent again, nothing happens twice."""
+async def grant_budget(context: Context, *, new: NewBudget, by: UUID) -> BudgetOut:
+    """Put points for an occasion into somebody's hands; sent again, nothing happens twice.
+
+    Args:
+        context: Its session holds no other command of the books.
+        new: The budget.
+        by: Who grants it, and is the grant's giver.
+
+    Raises:
+        ProblemError: `invalid` when the holder is not of the org today; `conflict` when no term is open.
+    """
     session, today = context.session, today_of(context)
-    term = await current(session)
+    known = await run(session, "SELECT term_id FROM {s}.points_budget WHERE id = $1::uuid", new.id)
+    if not known and not await is_at(context, person=new.holder, org=new.org):
+        text = Text(zh="现在不是该机构的人", en="they are not of this org today")
+        raise ProblemError("invalid", errors=[("/holder", text)])
+    term = known[0].term_id if known else await current(session)
     await run(
         session,
         "INSERT INTO {s}.points_budget (id, term_id, title, org_id, holder_id) "
@@ -151,9 +207,20 @@ async def grant_budget(context: Context, *, new: NewBudget) -> None:
         credit_kind="budget",
         term=term,
         day=today,
+        giver=by,
     )
     source, target = account_id("issue", term=term), account_id("budget", owner=new.id, term=term)
-    await post(session, command, [Line(id=new.id, debit=source, credit=target, points=new.points)])
+    if await post(session, command, [Line(id=new.id, debit=source, credit=target, points=new.points)]):
+        details = {"points": new.points, "holder": str(new.holder), "org": str(new.org)}
+        await audit.record(
+            session,
+            action="points.budget_granted",
+            actor=f"person:{by}",
+            subject=f"budget:{new.id}",
+            details=details,
+        )
+    left = (await balances(session, [target]))[target]
+    return BudgetOut(new.id, new.title, term, new.org, new.holder, new.points, left)
 
 
 async def current(session: AsyncSession) -> UUID:
@@ -174,9 +241,19 @@ SELECT id FROM {s}.points_account
    AND (kind = 'purse' OR (kind IN ('quota', 'budget', 'voucher') AND term_id = $1::uuid))
  ORDER BY id LIMIT $3::bigint"""
 
+# Each run has a key of its own: what another one settles meanwhile is not counted as ours.
+_EXPIRED: Final = """
+SELECT coalesce(sum(points), 0)::bigint AS points FROM {s}.points_entry WHERE operation = $1 AND id <> operation"""
+
 
 async def close_term(
-    work: Work, *, term: UUID, settings: PointsSettings, today: date, on_batch: Callable[[int], None] | None = None
+    work: Work,
+    *,
+    term: UUID,
+    settings: PointsSettings,
+    today: date,
+    on_batch: Callable[[int], None] | None = None,
+    actor: str = "system",
 ) -> Closed:
     """Expire quotas and vouchers nobody deposited, and of the purses what the policy says; run twice, it happens once.
 
@@ -189,6 +266,7 @@ async def close_term(
         settings: The policy, unless closing has begun already.
         today: The district's date.
         on_batch: Told how many accounts each batch settled.
+        actor: Who closes it, for the audit log.
 
     Raises:
         ProblemError: `not-found`; `conflict` while a kiosk may still upload what it sold.
@@ -197,24 +275,31 @@ async def close_term(
         await settle_open(work, today=today)
     async with work() as session:
         await ensure_accounts(session, "expired", [None], term)
-        before = await _expired(session, term)
-    settled, last = 0, UUID(int=0)
+    run_key, settled, last = new_id(), 0, UUID(int=0)
     while True:
         async with work() as session:
             chosen = [UUID(str(row.id)) for row in await run(session, _NEXT, term, last, BATCH)]
             if not chosen:
                 break
-            settled += await _settle(session, term, chosen, today)
+            settled += await _settle(session, term, chosen, operation=run_key, today=today)
             last = chosen[-1]
         if on_batch:
             on_batch(settled)
     async with work() as session:
-        await run(
+        ended = await run(
             session,
-            "UPDATE {s}.points_term SET state = 'closed', closed_at = now() WHERE id = $1::uuid AND state = 'closing'",
+            "UPDATE {s}.points_term SET state = 'closed', closed_at = now() WHERE id = $1::uuid AND state = 'closing' "
+            "RETURNING id",
             term,
         )
-        return Closed(settled, await _expired(session, term) - before if settled else 0)
+        points = (await run(session, _EXPIRED, run_key))[0].points
+        if ended:  # of two that close at once, one does
+            sink = account_id("expired", term=term)
+            details = {"expired": (await balances(session, [sink]))[sink]}
+            await audit.record(
+                session, action="points.term_closed", actor=actor, subject=f"term:{term}", details=details
+            )
+        return Closed(settled, points)
 
 
 async def _begun(work: Work, term: UUID, keep_percent: int) -> bool:
@@ -238,7 +323,7 @@ async def _begun(work: Work, term: UUID, keep_percent: int) -> bool:
     return True
 
 
-async def _settle(session: AsyncSession, term: UUID, chosen: Sequence[UUID], today: date) -> int:
+async def _settle(session: AsyncSession, term: UUID, chosen: Sequence[UUID], *, operation: UUID, today: date) -> int:
     sink = account_id("expired", term=term)
     rows = await run(
         session,
@@ -246,13 +331,9 @@ async def _settle(session: AsyncSession, term: UUID, chosen: Sequence[UUID], tod
         term,
         list(chosen),
         sink,
-        uuid5(sink, "close"),
+        operation,
         fingerprint(None, term),
         today,
     )
+    nudge_after_commit(session)  # the function writes entries, as `post` does
     return int(rows[0].done)
-
-
-async def _expired(session: AsyncSession, term: UUID) -> int:
-    sink = account_id("expired", term=term)
-    return (await balances(session, [sink])).get(sink, 0)

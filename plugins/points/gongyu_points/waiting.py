@@ -24,7 +24,10 @@ SELECT o.shop_id, count(*) AS orders, min(o.collect_by) AS due
  WHERE o.state = 'placed' AND o.collect_by IS NOT NULL
    AND (EXISTS (SELECT 1 FROM {s}.points_duty AS d
                  WHERE d.shop_id = s.id AND d.person_id = $1::uuid AND d.begins_at <= $3::timestamptz
-                   AND d.ends_at > $3::timestamptz)
+                   AND d.ends_at > $3::timestamptz
+                   AND EXISTS (SELECT 1 FROM {s}.membership AS m
+                                WHERE m.org_id = s.org_id AND m.person_id = d.person_id AND m.begins_on <= $2::date
+                                  AND (m.ends_on IS NULL OR m.ends_on >= $2::date)))
         OR EXISTS (SELECT 1 FROM {s}.membership AS m
                     WHERE m.org_id = s.org_id AND m.person_id = $1::uuid AND m.role = 'siteAdministrator'
                       AND m.begins_on <= $2::date AND (m.ends_on IS NULL OR m.ends_on >= $2::date)))

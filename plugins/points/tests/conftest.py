@@ -221,8 +221,10 @@ class Storefront:
         return self
 
     async def item(self, *, stock: int | None = 5, **values: object) -> UUID:
-        """On the shelf; `stock` None is not counted."""
+        """On the shelf; `stock` None is not counted. An event takes place tomorrow."""
         item = {"id": str(new_id()), "kind": "good", "title": "签字笔", "price": 5, "limited": stock is not None}
+        if values.get("kind") == "event":
+            item["held_at"] = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         made = await self.ask(self.clerk, "POST", f"/shops/{self.shop}/items", item | values)
         assert made.status_code == 201, made.text
         if stock:
@@ -232,6 +234,15 @@ class Storefront:
 
     async def order(self, pupil: UUID, item: UUID, *, key: UUID | None = None, **values: object) -> httpx.Response:
         return await self.ask(pupil, "POST", "/orders", {"id": str(key or new_id()), "item": str(item)} | values)
+
+    async def on_duty(self, who: UUID) -> None:
+        """For an hour."""
+        now = datetime.now(UTC)
+        duty = {"id": str(new_id()), "person": str(who), "begins_at": str(now - timedelta(minutes=1))}
+        made = await self.ask(
+            self.clerk, "POST", f"/shops/{self.shop}/duties", duty | {"ends_at": str(now + timedelta(hours=1))}
+        )
+        assert made.status_code == 201, made.text
 
     async def balance(self, pupil: UUID) -> int:
         balance: int = (await self.ask(pupil, "GET", f"/students/{pupil}/purse")).json()["balance"]

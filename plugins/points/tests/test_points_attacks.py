@@ -19,7 +19,7 @@ DENIED, CHECK, FOREIGN, UNIQUE = "42501", "23514", "23503", "23505"
 INSERT = (
     "INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, "
     "reason_id, reverses, fingerprint, day, day_cap) VALUES (:id, :id, :kind, :term, :debit, :debit_kind, :credit, "
-    ":credit_kind, :points, :reason, :reverses, '\\x00', '2026-09-07', NULL)"
+    ":credit_kind, :points, :reason, :reverses, '\\x00', '2026-09-07', :cap)"
 )
 
 
@@ -85,6 +85,7 @@ async def test_entries_that_lie_are_refused(scene: "Scene") -> None:
         "points": 5,
         "reason": reason,
         "reverses": None,
+        "cap": 60,
     }
     back = {
         **entry,
@@ -95,6 +96,7 @@ async def test_entries_that_lie_are_refused(scene: "Scene") -> None:
         "credit_kind": "quota",
         "reason": None,
         "reverses": award.operation,
+        "cap": None,
     }
     grant = {**entry, "kind": "grant", "debit": issue, "debit_kind": "issue", "credit": quota, "credit_kind": "quota"}
     cases: dict[str, tuple[dict[str, object], tuple[str, str]]] = {
@@ -102,6 +104,7 @@ async def test_entries_that_lie_are_refused(scene: "Scene") -> None:
         "denomination": ({**entry, "points": 3}, (CHECK, "ck_points_entry_denomination")),
         "negative": ({**back, "points": -5}, (CHECK, "ck_points_entry_positive")),
         "zero": ({**back, "points": 0}, (CHECK, "ck_points_entry_positive")),
+        "no cap": ({**entry, "cap": None}, (CHECK, "ck_points_entry_day_cap")),
         "no reason": ({**entry, "reason": None}, (CHECK, "ck_points_entry_reason")),
         "to oneself": ({**entry, "credit": quota}, (CHECK, "ck_points_entry_two_accounts")),
         "out of nothing": (
@@ -111,6 +114,10 @@ async def test_entries_that_lie_are_refused(scene: "Scene") -> None:
         "issue called a quota": ({**entry, "debit": issue}, (FOREIGN, "points_account_known")),
         "unknown purse": ({**entry, "credit": account_id("purse", owner=other)}, (FOREIGN, "points_account_known")),
         "unknown term": ({**entry, "term": new_id()}, (CHECK, "points_term_open")),
+        "grant of more than any quota": (
+            {**grant, "points": 1001, "reason": None},
+            (CHECK, "ck_points_entry_quota"),
+        ),
         "second grant": ({**grant, "points": 5, "reason": None}, (UNIQUE, "uq_points_entry_quota_granted_once")),
         "reversal of more": ({**back, "points": 10}, (FOREIGN, "fk_points_entry_mirror")),
         "reversal of nothing": ({**back, "reverses": new_id()}, (FOREIGN, "fk_points_entry_mirror")),
@@ -140,6 +147,21 @@ async def test_entries_that_lie_are_refused(scene: "Scene") -> None:
     assert (await scene.audit()).sound
 
 
+async def test_term_never_goes_back(scene: "Scene") -> None:
+    term = await scene.open_term()
+    to = (
+        "UPDATE {s}.points_term SET state = :state, closed_at = CASE :state WHEN 'closed' THEN now() END WHERE id = :id"
+    )
+    step = (CHECK, "points_term_step")
+    assert await _refused(scene, to, id=term, state="closed") == step
+    await scene.rows(to, id=term, state="closing")
+    assert await _refused(scene, to, id=term, state="open") == step
+    keep = "UPDATE {s}.points_term SET state = 'closed', closed_at = now(), keep_percent = 100 WHERE id = :id"
+    assert await _refused(scene, keep, id=term) == step
+    await scene.rows(to, id=term, state="closed")
+    assert {await _refused(scene, to, id=term, state=state) for state in ("open", "closing", "closed")} == {step}
+
+
 async def test_spent_award_cannot_be_reversed_by_raw_sql(scene: "Scene") -> None:
     term = await scene.open_term()
     pupil = scene.pupils[0][0]
@@ -156,6 +178,7 @@ async def test_spent_award_cannot_be_reversed_by_raw_sql(scene: "Scene") -> None
         "points": 5,
         "reason": None,
         "reverses": award.operation,
+        "cap": None,
     }
     assert await _refused(scene, INSERT, id=new_id(), **values) == (CHECK, "ck_points_account_no_overspend")
 

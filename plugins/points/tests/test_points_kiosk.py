@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from gongyu.database.model import new_id
+from gongyu.people.models import Org
 from gongyu_points.shop.jobs import JOBS
 
 if TYPE_CHECKING:
@@ -221,4 +222,55 @@ async def test_term_waits_for_a_kiosk_or_for_a_person_to_withdraw_its_lease(devi
     sale = device.sold(scene.pupils[0][0], pen)
     assert (await device.upload(sale, settle=True))["accepted"] == [sale["id"]]
     assert (await store.ask(office, "POST", f"/terms/{term}/close", {})).status_code == 201
+    # Between two terms the device still learns what became of its sales, and books nothing.
+    late = device.sold(scene.pupils[0][0], pen)
+    again = await device.upload(sale, late, settle=True)
+    assert (again["accepted"], again["repeated"], again["state"]) == ([], [sale["id"]], "settled")
+    assert [(one["id"], one["code"]) for one in again["refused"]] == [(late["id"], "closed")]
     assert (await scene.audit()).sound
+
+
+async def test_lease_asked_for_twice_at_once_is_one_lease(device: Device) -> None:
+    store = device.store
+    pen = await store.item(stock=5)
+    wanted = {"id": str(new_id()), "items": [{"item": str(pen), "quantity": 3}]}
+    path = f"/kiosks/{device.id}/leases"
+    answers = await asyncio.gather(*(store.ask(device.token, "POST", path, wanted) for _ in range(6)))
+    told = [{name: value for name, value in one.json().items() if name != "now"} for one in answers]
+    assert ([one.status_code for one in answers], told) == ([201] * 6, [told[0]] * 6)
+    assert (told[0]["id"], (await store.scene.books())["hold"], await store.stock(pen)) == (wanted["id"], 32, (5, 3))
+    other = {**wanted, "items": [{"item": str(pen), "quantity": 1}]}
+    assert (await store.ask(device.token, "POST", path, other)).status_code == 422
+    assert (await store.scene.audit()).sound
+
+
+async def test_kiosk_opens_the_live_stream_of_its_own_school_and_of_no_other(device: Device) -> None:
+    store, scene = device.store, device.store.scene
+    async with scene.work() as session:
+        session.add(Org(id=(next_door := new_id()), name="另一所学校", type="school", parent_id=scene.root))
+    await store.person("student", next_door)
+    assert (await store.ask(device.token, "GET", f"/schools/{next_door}/live")).status_code == 404
+
+    # A stream does not end, and httpx would wait for its end: so the screen is a few lines of ASGI.
+    began, gone = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def receive() -> JSON:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI
+        if message["type"] == "http.response.start":
+            began.set_result((message["status"], dict(message["headers"])[b"content-type"]))
+
+    path = f"/api/v1/{scene.state.district.slug}/points/schools/{scene.school}/live"
+    headers = [(b"host", b"gongyu.test"), (b"authorization", f"Bearer {device.token}".encode())]
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": headers}
+    more = {"query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 1)}
+    app: Any = store.transport.app
+    screen = asyncio.create_task(
+        app({**scope, **more, "server": ("gongyu.test", 80), "asgi": {"version": "3.0"}}, receive, send)
+    )
+    status, kind = await asyncio.wait_for(began, 10)
+    gone.set()
+    await asyncio.wait_for(screen, 10)
+    assert (status, kind.split(b";")[0]) == (200, b"text/event-stream")

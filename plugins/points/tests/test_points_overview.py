@@ -57,7 +57,7 @@ async def test_growth_record_shows_deeds_to_whom_a_relation_opens_it_and_to_nobo
     (section,) = told["sections"]
     facts = [(fact["title"]["zh"], fact["dimension"], fact["by"]) for fact in section["facts"]]
     assert (told["plugin"], facts) == ("points", [("助人为乐", "moral", "王老师")])
-    assert '"points": 5' not in str(seen[parent][1])
+    assert {key for fact in section["facts"] for key in fact} == {"on", "title", "text", "dimension", "by"}
     async with scene.platform.database.read(scene.state.district) as connection:
         lines = await search(connection, AuditQuery(action="growth_record.read"), limit=10)
     assert {(line.actor, line.ground) for line in lines} == {
@@ -73,7 +73,7 @@ async def test_indicators_are_of_ones_own_schools(site: Site, scene: "Scene") ->
         elsewhere = Org(id=new_id(), name="别校", type="school", parent_id=scene.root)
         session.add(elsewhere)
     there = await site.person("principal", elsewhere.id)
-    await scene.open_term()
+    term = await scene.open_term()
     await scene.give(scene.pupils[0][0], points=5)
     await scene.give(scene.pupils[1][0], points=2, teacher=1)
     await scene.spend(scene.pupils[0][0], 3)
@@ -90,6 +90,17 @@ async def test_indicators_are_of_ones_own_schools(site: Site, scene: "Scene") ->
     assert await read(there) == (200, none)
     assert await read(there, f"?school={scene.school}") == (404, [])
     assert await read(scene.teachers[0]) == (403, [])
+
+    async def equity() -> list[int]:
+        found = (await site.ask(head, "GET", f"/classes/{scene.classes[0]}/equity")).json()
+        return [pupil["awards"] for pupil in found["pupils"]]
+
+    assert await equity() == [1, 0, 0]
+    await scene.close(term)  # until the next one opens, it is still what there is to report
+    assert (await read(head), await equity()) == ((200, mine), [1, 0, 0])
+    await scene.open_term("2027 年春季学期")
+    new = [("points.pupils_rewarded", 0, 6), *none[1:]]
+    assert (await read(head), await equity()) == ((200, new), [0, 0, 0])
 
 
 async def test_books_open_with_the_term_unless_the_last_ones_are_still_open(scene: "Scene") -> None:

@@ -33,12 +33,12 @@ async def test_rule_of_another_plugin_rewards_once_and_within_its_budget(scene: 
     budget, key, pupils = new_id(), new_id(), scene.pupils[0][:2]
     async with scene.work() as session:
         new = NewBudget(budget, "读书会", 20, scene.teachers[2], scene.school)
-        await grant_budget(scene.context(session), new=new)
+        await grant_budget(scene.context(session), new=new, by=scene.teachers[1])
     for _ in range(2):
         async with scene.work() as session:
-            given = await award_for_plugin(
-                scene.context(session), key=key, budget=budget, students=pupils, points=5, reason="reading", ground="r"
-            )
+            context = scene.platform.context("reading_club", scene.state, session)
+            reward = {"budget": budget, "students": pupils, "points": 5, "reason": "reading", "ground": "r"}
+            given = await context.capabilities["points.award"](context, key=key, **reward)
         assert ([one.balance for one in given.students], given.left) == ([5, 5], 10)
     with pytest.raises(ProblemError) as refused:
         async with scene.work() as session:
@@ -64,8 +64,8 @@ async def test_copy_holds_ones_own_entries_and_erasure_keeps_the_books(scene: "S
         mine = await copy_of(scene.context(session), person=pupil)
         teachers = await copy_of(scene.context(session), person=scene.teachers[0])
         erased = await erase(scene.context(session), person=pupil)
-    assert [(row["kind"], row["points"]) for row in mine[0].rows] == [("award", 10), ("redeem", -4)]
-    assert [(row["kind"], row["reason"]) for row in teachers[1].rows] == [("award", "助人为乐")]
+    assert [(row["kind"], row["points"]) for row in mine[0].rows] == [("奖励 award", 10), ("兑换 spent", -4)]
+    assert [(row["kind"], row["reason"]) for row in teachers[1].rows] == [("奖励 award", "助人为乐 Helps others")]
     assert str(pupil) not in repr(teachers)
     assert (erased[0].rows, erased[0].kept is not None) == (2, True)
     assert (await scene.audit()).sound

@@ -96,6 +96,22 @@ async def test_day_cap_holds_against_two_givers(scene: "Scene") -> None:
     assert ends == {"done": 4, "conflict": 14}
 
 
+async def test_two_that_close_at_once_halve_every_purse_once(scene: "Scene") -> None:
+    term = await scene.open_term()
+    for number, class_id in enumerate(scene.classes):
+        await scene.give(class_id=class_id, points=20, teacher=number)
+    await scene.give(scene.pupils[0][0], points=5)
+    done = await asyncio.gather(*(scene.close(term, at_term_end="share", carry_percent=50) for _ in range(4)))
+    purses = await scene.rows("SELECT posted FROM {s}.points_account WHERE kind = 'purse' ORDER BY posted")
+    assert purses == [(10,)] * 5 + [(13,)]
+    books = await scene.books()
+    assert books == {"issue": -3000, "quota": 0, "purse": 63, "expired": 2937}
+    assert (sum(one.accounts for one in done), sum(one.points for one in done)) == (3 + 6, 2937)
+    ended = await scene.rows("SELECT actor, details FROM {s}.audit_line WHERE action = 'points.term_closed'")
+    assert ended == [("system", {"expired": 2937})]
+    assert (await scene.audit()).sound
+
+
 async def test_term_closes_once_while_people_give_and_spend(scene: "Scene") -> None:
     term = await scene.open_term()
     pupils = scene.pupils[0]

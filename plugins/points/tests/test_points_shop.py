@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gongyu.database.engine import Database
 from gongyu.database.model import new_id
-from gongyu.people.models import Org
+from gongyu.people.models import Membership, Org
 from gongyu.platform import Platform
 from gongyu.plugin import Context
 from gongyu.testing.plugin import MakeDistrict
 from gongyu.web import ProblemError
-from gongyu_points.shop import orders
+from gongyu_points.personal import copy_of, erase
+from gongyu_points.shop import orders, till_codes
 from gongyu_points.shop.jobs import JOBS
 from gongyu_points.shop.schemas import NewOrder
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning")
 
 
-async def _statuses(asked: list[Awaitable[Any]]) -> Counter[int]:
+async def _statuses(asked: Sequence[Awaitable[Any]]) -> Counter[int]:
     return Counter(answer.status_code for answer in await asyncio.gather(*asked))
 
 
@@ -80,20 +83,31 @@ async def test_order_is_held_collected_and_returned_once(store: "Storefront") ->
     assert (await scene.audit()).sound
 
 
-async def test_last_item_goes_to_one_of_32_buyers(
+@pytest.mark.parametrize("connections", [1, 8, 32, 64])
+async def test_last_item_goes_to_one_of_32_buyers_at_two_processes(
     platform: Platform,
     make_district: MakeDistrict,
     new_scene: "Callable[..., Awaitable[Scene]]",
     new_store: "Callable[[Scene], Awaitable[Storefront]]",
+    connections: int,
 ) -> None:
+    """Each process has so many connections."""
     scene = await new_scene(platform, await make_district("ezhou", "[plugins.points]"), pupils=32)
     store, pupils = await new_store(scene), scene.pupils[0]
     await scene.open_term()
     await scene.give(class_id=scene.classes[0], points=5)
     last = await store.item(stock=1)
-    for pupil in pupils:
-        await store.token(pupil)
-    assert await _statuses([store.order(pupil, last) for pupil in pupils]) == {201: 1, 409: 31}
+    tokens = [await store.token(pupil) for pupil in pupils]
+    async with AsyncExitStack() as stack:
+        databases = [Database(platform.database.url, connections=connections) for _ in range(2)]
+        for database in databases:
+            stack.push_async_callback(database.close)
+        doors = [type(store)(replace(scene, platform=replace(platform, database=one))) for one in databases]
+        buy = [
+            doors[n % 2].ask(token, "POST", "/orders", {"id": str(new_id()), "item": str(last)})
+            for n, token in enumerate(tokens)
+        ]
+        assert await _statuses(buy) == {201: 1, 409: 31}
     assert ((await scene.books())["hold"], (await scene.books())["purse"], await store.stock(last)) == (5, 155, (1, 1))
     assert (await scene.audit()).sound
 
@@ -164,6 +178,7 @@ async def test_pupil_on_duty_hands_out_and_sells_here_and_nothing_else(store: "S
     here = {
         "list": ("GET", f"/shops/{store.shop}/orders?state=placed", None),
         "sell": ("POST", f"/shops/{store.shop}/sales", {"student": str(buyer), "item": str(pen)}),
+        "sell to myself": ("POST", f"/shops/{store.shop}/sales", {"student": str(helper), "item": str(pen)}),
         "collect": ("POST", f"/orders/{order}/collect", None),
         "price": ("PUT", f"/items/{pen}", {"version": 1, "title": "签字笔", "price": 1}),
         "stock": ("POST", f"/items/{pen}/movements", {"id": str(new_id()), "kind": "loss", "quantity": 1}),
@@ -173,15 +188,21 @@ async def test_pupil_on_duty_hands_out_and_sells_here_and_nothing_else(store: "S
     }
 
     async def tried() -> dict[str, int]:
+        code = (await store.ask(buyer, "GET", "/till-code")).json()["code"]
         return {
             name: (
-                await store.ask(helper, method, path, body | {"id": str(new_id())} if name == "sell" and body else body)
+                await store.ask(
+                    helper,
+                    method,
+                    path,
+                    {**body, "id": str(new_id()), "code": code} if name.startswith("sell") and body else body,
+                )
             ).status_code
             for name, (method, path, body) in here.items()
         }
 
     refused = {"price": 403, "stock": 403, "return": 403, "refuse": 403, "duty": 403}
-    assert await tried() == {"list": 404, "sell": 404, "collect": 404, **refused}
+    assert await tried() == {"list": 404, "sell": 404, "sell to myself": 404, "collect": 404, **refused}
     now = datetime.now(UTC)
     duty = {
         "id": str(new_id()),
@@ -193,14 +214,71 @@ async def test_pupil_on_duty_hands_out_and_sells_here_and_nothing_else(store: "S
     answer = await store.ask(store.clerk, "POST", f"/shops/{store.shop}/duties", wrong)
     assert [one["pointer"] for one in answer.json()["errors"]] == ["/person"]
     assert (await store.ask(store.clerk, "POST", f"/shops/{store.shop}/duties", duty)).status_code == 201
-    assert await tried() == {"list": 200, "sell": 201, "collect": 201, **refused}
+    assert await tried() == {"list": 200, "sell": 201, "sell to myself": 403, "collect": 201, **refused}
     history = await store.ask(helper, "GET", f"/shops/{store.shop}/orders?state=collected")
     assert history.json()["items"] == []  # what classmates bought is not theirs to read
     assert len((await store.ask(store.clerk, "GET", f"/shops/{store.shop}/orders")).json()["items"]) == 2
     assert (await store.ask(store.clerk, "POST", f"/duties/{duty['id']}/end")).status_code == 201
-    assert await tried() == {"list": 404, "sell": 404, "collect": 404, **refused}
-    assert await store.balance(buyer) == 10
+    assert await tried() == {"list": 404, "sell": 404, "sell to myself": 404, "collect": 404, **refused}
+    assert (await store.balance(buyer), await store.balance(helper)) == (10, 20)
     assert (await scene.audit()).sound
+
+
+async def test_pupil_on_duty_sells_to_whoever_shows_their_code_and_once_for_each(
+    store: "Storefront", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, (helper, buyer, other) = store.scene, store.scene.pupils[0]
+    await scene.open_term()
+    await scene.give(helper, buyer, other, points=20)
+    pen = await store.item()
+    await store.on_duty(helper)
+
+    async def code(of: UUID = buyer) -> str:
+        shown = (await store.ask(of, "GET", "/till-code")).json()
+        left = datetime.fromisoformat(shown["valid_until"]) - datetime.now(UTC)
+        assert timedelta(minutes=2, seconds=30) < left <= timedelta(minutes=6)
+        return str(shown["code"])
+
+    async def sell(shown: str | None, key: UUID | None = None) -> Any:  # noqa: ANN401 - an answer
+        sale = {"id": str(key or new_id()), "student": str(buyer), "item": str(pen), "code": shown}
+        return await store.ask(helper, "POST", f"/shops/{store.shop}/sales", sale)
+
+    missing = await sell(None)
+    assert (missing.status_code, [one["pointer"] for one in missing.json()["errors"]]) == (422, ["/code"])
+    assert (await sell(await code(other))).json()["type"] == "/problems/code-refused"
+    assert (await store.ask(scene.teachers[0], "GET", "/till-code")).status_code == 403
+    # The same request gets the same answer, also at once; another with the same code gets none.
+    first, key = await code(), new_id()
+    answers = await asyncio.gather(*(sell(first, key) for _ in range(4)), *(sell(first) for _ in range(4)))
+    assert Counter(one.status_code for one in answers) in ({201: 4, 403: 4}, {201: 1, 403: 7})
+    assert await store.balance(buyer) == 15
+    assert (await sell(first)).status_code == 403
+    assert (await sell(await code())).status_code == 201
+    old = await code()
+    for minutes, status in ((7, 403), (2, 201)):
+        with monkeypatch.context() as patch:
+            patch.setattr(till_codes, "_EPOCH", till_codes._EPOCH - timedelta(minutes=minutes))
+            assert (await sell(old)).status_code == status
+    # Guessing comes to an end, for this seller and not for the office.
+    assert [(await sell("000000")).status_code for _ in range(11)] == [403] * 10 + [429]
+    assert (await sell(await code())).status_code == 429
+    sale = {"id": str(new_id()), "student": str(buyer), "item": str(pen)}
+    assert (await store.ask(store.clerk, "POST", f"/shops/{store.shop}/sales", sale)).status_code == 201
+    assert (await scene.audit()).sound
+
+
+async def test_who_has_left_the_school_is_no_longer_on_duty(store: "Storefront") -> None:
+    helper = store.scene.pupils[0][0]
+    await store.on_duty(helper)
+    path = f"/shops/{store.shop}/orders"
+    assert (await store.ask(helper, "GET", path)).status_code == 200
+    async with store.scene.work() as session:
+        session.add(Org(id=(next_door := new_id()), name="另一所学校", type="school", parent_id=store.scene.root))
+        await session.flush()
+        move = sa.update(Membership).where(Membership.person_id == helper).values(org_id=next_door)
+        await session.execute(move)
+    moved = type(store)(store.scene)  # nobody remembers them
+    assert (await moved.ask(helper, "GET", path)).status_code == 404
 
 
 async def test_other_school_and_other_district_see_nothing(store: "Storefront", make_district: MakeDistrict) -> None:
@@ -263,6 +341,119 @@ async def test_what_nobody_collects_goes_back(store: "Storefront") -> None:
     states = {one["title"]: one["state"] for one in (await store.ask(pupil, "GET", "/orders")).json()["items"]}
     assert states == {"签字笔": "expired", "午间电影": "placed"}
     assert (await store.stock(pen), await store.balance(pupil)) == ((5, 0), 15)
+    assert (await scene.audit()).sound
+
+
+async def test_event_that_has_begun_is_no_longer_given_up_and_is_paid_at_night(store: "Storefront") -> None:
+    scene, (pupil, other, late) = store.scene, store.scene.pupils[0]
+    await scene.open_term()
+    await scene.give(pupil, other, late, points=20)
+    film, soon, over = (
+        await store.item(kind="event", title="午间电影"),
+        *((datetime.now(UTC) + timedelta(minutes=minutes)).isoformat() for minutes in (60, -1)),
+    )
+    seen, gone = [(await store.order(one, film)).json()["id"] for one in (pupil, other)]
+    let_go = (await store.order(late, film)).json()["id"]
+
+    async def move(held_at: str | None, version: int) -> Any:  # noqa: ANN401 - JSON
+        change = {"version": version, "title": "午间电影", "price": 5, "held_at": held_at}
+        return await store.ask(store.clerk, "PUT", f"/items/{film}", change)
+
+    for wrong in (None, "2026-09-01T12:00:00"):
+        answer = await move(wrong, 1)
+        assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/held_at"])
+    assert (await move(soon, 1)).json()["held_at"] == soon.replace("+00:00", "Z")
+    assert (await store.ask(other, "POST", f"/orders/{gone}/cancel")).status_code == 201  # while there is time
+    assert (await move(over, 2)).status_code == 200
+    assert [(await store.order(other, film)).status_code, await store.balance(other)] == [409, 20]
+    refused = await store.ask(pupil, "POST", f"/orders/{seen}/cancel", headers={"Accept-Language": "en"})
+    assert (refused.status_code, refused.json()["detail"].split(";")[0]) == (
+        409,
+        "the event has begun and is no longer cancelled",
+    )
+    own = "UPDATE {s}.points_order SET state = 'cancelled', closed_at = now(), closed_by = student_id WHERE id = :id"
+    with pytest.raises(sa.exc.IntegrityError, match="points_order_held"):
+        await scene.rows(own, id=UUID(seen))
+    rain = {"reason": "临时停电"}
+    assert (await store.ask(store.clerk, "POST", f"/orders/{let_go}/refuse", rain)).status_code == 201
+    assert ((await scene.books())["hold"], (await scene.books())["shop"]) == (5, 0)
+    for _ in range(2):
+        async with scene.work() as session:
+            await JOBS[2].run(scene.context(session))
+    assert ((await scene.books())["hold"], (await scene.books())["shop"], await store.stock(film)) == (0, 5, (4, 0))
+    states = [(await store.ask(one, "GET", "/orders")).json()["items"][0]["state"] for one in scene.pupils[0]]
+    assert states == ["collected", "cancelled", "cancelled"]
+    assert (await scene.audit()).sound
+
+
+async def test_only_an_event_has_a_time_and_every_new_one_says_it(store: "Storefront") -> None:
+    new = {"id": str(new_id()), "kind": "event", "title": "电影", "price": 5}
+    good = {**new, "kind": "good", "held_at": datetime.now(UTC).isoformat()}
+    for item in (new, good, {**good, "kind": "event", "held_at": "2026-09-01T12:00:00"}):
+        answer = await store.ask(store.clerk, "POST", f"/shops/{store.shop}/items", item)
+        assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/held_at"])
+    pen = await store.item()
+    with pytest.raises(sa.exc.IntegrityError, match="ck_points_item_held_at"):
+        await store.scene.rows("UPDATE {s}.points_item SET held_at = now() WHERE id = :id", id=pen)
+    shown = (await store.ask(store.scene.pupils[0][0], "GET", f"/shops/{store.shop}/items")).json()["items"]
+    assert [(one["title"], one["held_at"]) for one in shown] == [("签字笔", None)]
+
+
+async def test_gift_comes_back_in_the_term_it_was_bought_in(store: "Storefront") -> None:
+    """Else points that were to expire could wait in a gift for the next term."""
+    scene, pupil = store.scene, store.scene.pupils[0][0]
+    term = await scene.open_term()
+    await scene.give(pupil, points=20)
+    sale = {"id": str(new_id()), "student": str(pupil), "item": str(await store.item())}
+    assert (await store.ask(store.clerk, "POST", f"/shops/{store.shop}/sales", sale)).status_code == 201
+    await scene.close(term, at_term_end="expire")
+    await scene.open_term("2027 年春季学期")
+    back = {"reason": "不喜欢了"}
+    path, english = f"/orders/{sale['id']}/return", {"Accept-Language": "en"}
+    refused = await store.ask(store.clerk, "POST", path, back, headers=english)
+    assert (refused.status_code, refused.json()["detail"].split(",")[0]) == (
+        409,
+        "it was bought in a term that is over",
+    )
+    with pytest.raises(sa.exc.IntegrityError, match="points_order_term"):
+        await scene.rows("UPDATE {s}.points_order SET state = 'returned'")
+    assert (await store.balance(pupil), (await scene.books())["shop"]) == (0, 5)
+    assert (await scene.audit()).sound
+
+
+async def test_wish_is_read_by_the_office_and_the_pupil_and_by_nobody_in_the_database(store: "Storefront") -> None:
+    scene, (pupil, helper, _) = store.scene, store.scene.pupils[0]
+    await scene.open_term()
+    await scene.give(pupil, helper, points=20)
+    song = await store.item(kind="privilege", title="点歌一首", price=2, stock=None)
+    pen, words = await store.item(), "同桌的你，给小明"
+    key = new_id()
+    placed = [(await store.order(pupil, song, key=key, wish=words)).json() for _ in range(2)]
+    assert [one["wish"] for one in placed] == [words] * 2
+    assert (await store.order(pupil, song)).json()["wish"] == ""
+    for item, wish in ((pen, words), (song, "长" * 201)):
+        answer = await store.order(pupil, item, wish=wish)
+        assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/wish"])
+    await store.on_duty(helper)
+    for who, path, told in (
+        (pupil, "/orders", ["", words]),
+        (store.clerk, f"/shops/{store.shop}/orders", ["", words]),
+        (helper, f"/shops/{store.shop}/orders", ["", ""]),
+    ):
+        assert [one["wish"] for one in (await store.ask(who, "GET", path)).json()["items"]] == told
+    schema = scene.state.district.schema
+    async with scene.platform.database.owner.connect() as connection:
+        for name in ("points_order", "points_note", "points_entry", "event"):
+            rows = (await connection.execute(sa.text(f'SELECT t::text FROM "{schema}"."{name}" AS t'))).scalars()  # noqa: S608 - ours
+            dumped = "".join(rows)
+            assert (words in dumped, words.encode().hex() in dumped) == (False, False)
+    async with scene.work() as session:
+        context = scene.context(session)
+        parts = {part.name: part.rows for part in await copy_of(context, person=pupil)}
+        await erase(context, person=pupil)
+    assert [row["wish"] for row in parts["points_orders"]] == [words, ""]
+    mine = (await store.ask(pupil, "GET", "/orders")).json()["items"]
+    assert [(one["title"], one["wish"]) for one in mine] == [("点歌一首", "")] * 2
     assert (await scene.audit()).sound
 
 

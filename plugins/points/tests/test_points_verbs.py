@@ -77,6 +77,29 @@ async def test_day_cap_holds_and_begins_anew_the_next_day(scene: "Scene") -> Non
     assert (await scene.books())["purse"] == 35
 
 
+async def test_taking_back_yesterdays_award_makes_no_room_today(scene: "Scene") -> None:
+    await scene.open_term()
+    pupil, monday = scene.pupils[0][0], datetime(2026, 9, 7, 4, tzinfo=UTC)
+    tuesday = monday + timedelta(days=1)
+    before = await scene.give(pupil, points=20, now=monday, day_cap=25)
+    today = await scene.give(pupil, points=20, now=tuesday, day_cap=25)
+    async with scene.work() as session:
+        await reverse(
+            scene.context(session, tuesday),
+            new=NewReversal(new_id(), "发错了人"),
+            entry=before.operation,
+            officer=scene.teachers[2],
+            orgs=None,
+        )
+    with pytest.raises(ProblemError, match="more than a pupil may earn"):
+        await scene.give(pupil, points=10, now=tuesday, day_cap=25)
+    async with scene.work() as session:
+        context = scene.context(session, tuesday)
+        await undo(context, key=new_id(), operation=today.operation, giver=scene.teachers[0])
+    await scene.give(pupil, points=20, now=tuesday, day_cap=25)
+    assert (await scene.books())["purse"] == 20
+
+
 async def test_reversal_happens_once_and_not_after_spending(scene: "Scene") -> None:
     await scene.open_term()
     pupil = scene.pupils[0][0]
@@ -84,6 +107,9 @@ async def test_reversal_happens_once_and_not_after_spending(scene: "Scene") -> N
     key = new_id()
     taken = await scene.undo(kept.operation, key=key)
     assert await scene.undo(kept.operation, key=key) == taken
+    told = await scene.rows("SELECT subject, data FROM {s}.event WHERE type = 'points.reversed.v1'")
+    event = {"entry": str(key), "operation": str(key), "student": str(pupil), "reverses": str(kept.operation)}
+    assert told == [(str(pupil), event)]
     with pytest.raises(ProblemError, match="reversed already"):
         await scene.undo(kept.operation)
     bought = await scene.spend(pupil, 10)

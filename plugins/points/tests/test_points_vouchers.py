@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 import segno
 import sqlalchemy as sa
@@ -23,11 +24,12 @@ from pypdf import PdfReader
 from gongyu.access.tokens import create_token
 from gongyu.database.engine import Database
 from gongyu.database.model import new_id
-from gongyu.people.models import Membership, Person
+from gongyu.people.models import AcademicSession, Membership, Person
 from gongyu.testing.deployment import Deployment
 from gongyu.testing.plugin import MakeDistrict
 from gongyu.web import ProblemError
 from gongyu.web.app import create_app
+from gongyu_points.books import account_id, ensure_accounts
 from gongyu_points.personal import copy_of, erase
 from gongyu_points.schemas import NewReversal
 from gongyu_points.vouchers import codes
@@ -125,7 +127,8 @@ async def _deposit(
         context = scene.with_settings(session, **settings)
         context = replace(context, now=now or context.now)
         new = NewDeposit(key or new_id(), code)
-        return await deposit(context, new=new, code=code, student=student, actor=student)
+        done, _ = await deposit(context, new=new, code=code, student=student, actor=student)
+        return done
 
 
 async def _void(scene: "Scene", sheet: UUID, *numbers: int, key: UUID | None = None) -> int:
@@ -154,6 +157,14 @@ class Site:
             url = f"/api/v1/{self.scene.state.district.slug}/points{path}"
             headers = {"Authorization": f"Bearer {self._tokens[who]}"}
             return await client.request(method, url, headers=headers, json=body)
+
+    async def sign_in(self, *, address: str) -> int:
+        """With a wrong password."""
+        app: Any = self._app
+        transport = httpx.ASGITransport(app, client=(address, 4000))
+        async with httpx.AsyncClient(transport=transport, base_url="https://gongyu.test") as client:
+            words = {"username": "wang", "password": "wrong"}
+            return (await client.post(f"/api/v1/{self.scene.state.district.slug}/session", json=words)).status_code
 
     async def person(self, role: str, org: UUID) -> UUID:
         async with self.scene.work() as session:
@@ -321,6 +332,32 @@ async def test_wrong_sheets_are_refused_field_by_field_and_change_nothing(scene:
     assert await scene.rows("SELECT count(*) FROM {s}.points_voucher") == [(0,)]
 
 
+async def test_no_paper_promises_a_day_after_the_terms_last(scene: "Scene") -> None:
+    site, teacher, today = Site(scene), scene.teachers[0], datetime.now(UTC).date()
+    end = today + timedelta(days=60)
+    async with scene.work() as session:
+        days = {"starts_on": today - timedelta(days=60), "ends_on": end}
+        session.add(AcademicSession(id=(term := new_id()), title="本学期", type="term", **days))
+    await scene.open_term(id_=term)
+
+    async def ask(day: date | None) -> Any:  # noqa: ANN401 - JSON
+        batches = [{"points": 2, "count": 1}]
+        body = {"id": str(new_id()), "batches": batches, "reason": "honest", "expires_on": day and str(day)}
+        return (await site.ask(teacher, "POST", "/sheets", body)).json()
+
+    late = end + timedelta(days=1)
+    refused = await ask(late)
+    assert (refused["status"], refused["errors"]) == (
+        422,
+        [{"pointer": "/expires_on", "detail": f"{late} 晚于学期最后一天 {end}"}],
+    )
+    assert [(await ask(day))["expires_on"] for day in (end, None)] == [str(end)] * 2
+    async with scene.platform.database.owner.begin() as connection:
+        await connection.execute(sa.text("UPDATE d_ezhou.academic_session SET ends_on = starts_on"))
+    assert [(await ask(day))["expires_on"] for day in (today, None)] == [str(today)] * 2
+    assert (await ask(today + timedelta(days=2)))["status"] == 422
+
+
 async def test_a_missing_glyph_prints_nothing_and_leaves_the_paper_before_in_force(scene: "Scene") -> None:
     site = Site(scene)
     await scene.open_term()
@@ -400,7 +437,55 @@ async def test_guessing_is_slowed_down_for_a_person_and_for_an_address(scene: "S
     crowd = [await site.person("student", scene.school) for _ in range(7)]
     many = sum([await guess(who, 10, "198.51.100.7") for who in crowd], Counter[int]())
     assert many == {403: 60, 429: 10}
+    assert await site.sign_in(address="198.51.100.7") == 401  # the school may still sign in, whatever its pupils type
     assert (await site.deposit(honest, paper[1].code)).status_code == 201
+
+
+async def test_a_deposit_sent_again_is_no_try_and_leaves_one_line_in_the_log(scene: "Scene") -> None:
+    site = Site(scene)
+    await scene.open_term()
+    _, paper = await _print(scene, (2, 2))
+    pupil, friend, teacher = scene.pupils[0][0], scene.pupils[0][1], scene.teachers[0]
+    key = {"id": str(new_id())}
+    first = await site.deposit(pupil, paper[0].code, **key)
+    for _ in range(12):
+        again = await site.deposit(pupil, paper[0].code, **key)
+        assert (again.status_code, again.json()) == (201, first.json())
+    wrong = []
+    for _ in range(12):  # one spent voucher makes up for no wrong code
+        wrong.append((await site.deposit(pupil, codes.new_code())).status_code)
+        await site.deposit(pupil, paper[0].code, **key)
+    assert wrong == [403] * 10 + [429] * 2
+    till = {"id": str(new_id()), "student": str(friend)}
+    for _ in range(2):
+        assert (await site.deposit(teacher, paper[1].code, **till)).status_code == 201
+    told = await scene.rows("SELECT subject FROM {s}.audit_line WHERE action = 'points.voucher_accepted'")
+    assert told == [(f"person:{friend}",)]
+
+
+async def test_a_deposits_key_is_there_for_whoever_made_it_alone(scene: "Scene") -> None:
+    site = Site(scene)
+    await scene.open_term()
+    _, paper = await _print(scene, (2, 4))
+    (pupil, friend, _), (till, colleague, _) = scene.pupils[0], scene.teachers
+    own, theirs, award = str(new_id()), str(new_id()), await scene.give(friend, points=2)
+    assert (await site.deposit(pupil, paper[0].code, id=own)).status_code == 201
+    assert (await site.deposit(till, paper[1].code, id=theirs, student=str(friend))).status_code == 201
+    cases: list[tuple[UUID, str, int, dict[str, str]]] = [
+        (pupil, own, 2, {}),
+        (friend, own, 0, {}),
+        (friend, own, 2, {}),
+        (till, own, 0, {"student": str(pupil)}),
+        (till, theirs, 2, {"student": str(friend)}),
+        (till, theirs, 1, {"student": str(pupil)}),
+        (colleague, theirs, 1, {"student": str(friend)}),
+        (friend, theirs, 1, {}),
+        (friend, str(award.operation), 2, {}),
+    ]
+    answers = [await site.deposit(who, paper[n].code, id=key, **whose) for who, key, n, whose in cases]
+    assert [answer.status_code for answer in answers] == [422, 404, 404, 404, 422, 422, 404, 404, 404]
+    assert {answer.json()["type"] for answer in answers} == {"/problems/idempotency-mismatch", "/problems/not-found"}
+    assert (await scene.books())["purse"] == 6
 
 
 async def test_a_dump_of_the_database_has_no_code_in_it(scene: "Scene") -> None:
@@ -482,6 +567,17 @@ async def test_one_code_is_one_deposit_whoever_comes_at_once(crowded: "Scene") -
     assert (await crowded.audit()).sound
 
 
+async def test_voiding_twice_at_once_is_one_answer(crowded: "Scene") -> None:
+    await crowded.open_term()
+    sheet, _ = await _print(crowded, (20, 2), (5, 2))
+    for numbers, points in (((1, 3), 25), ((), 25)):
+        key = new_id()
+        assert await asyncio.gather(*(_void(crowded, sheet, *numbers, key=key) for _ in range(32))) == [points] * 32
+    assert await _ends(*(_void(crowded, sheet, 1) for _ in range(4))) == {"conflict": 4}
+    assert (await crowded.books())["voucher"] == 0
+    assert (await crowded.audit()).sound
+
+
 async def test_deposits_voids_reprints_and_awards_at_once_lose_nothing(crowded: "Scene") -> None:
     await crowded.open_term()
     sheet, paper = await _print(crowded, (5, 40))
@@ -514,6 +610,9 @@ async def test_the_database_refuses_a_second_deposit_by_raw_sql(scene: "Scene") 
         "SELECT v.id, v.number, s.account, s.source FROM {s}.points_voucher AS v "
         "JOIN {s}.points_sheet AS s ON s.id = v.sheet_id"
     )
+    (colleagues,) = (await scene.rows("SELECT id FROM {s}.points_account WHERE owner_id = :id", id=scene.teachers[1]))[
+        0
+    ]
     ids = {number: id_ for id_, number, _, _ in rows}
     _, _, account, source = rows[0]
     other, _ = await _print(scene, (5, 1))
@@ -543,12 +642,13 @@ async def test_the_database_refuses_a_second_deposit_by_raw_sql(scene: "Scene") 
             {"kind": "void", "credit": source, "credit_kind": "quota", "voucher": ids[1]},
             "points_voucher_open",
         ),
+        "void for a colleague": ({"kind": "void", "credit": colleagues, "credit_kind": "quota"}, "points_voucher_open"),
         "no denomination": ({"points": 3}, "ck_points_entry_denomination"),
     }
     insert = (
         "INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, "
-        "reason_id, voucher_id, fingerprint, day) VALUES (:id, :id, :kind, :term, :debit, 'voucher', :credit, "
-        ":credit_kind, :points, :reason, :voucher, '\\x00', :day)"
+        "reason_id, voucher_id, fingerprint, day, day_cap) VALUES (:id, :id, :kind, :term, :debit, 'voucher', :credit, "
+        ":credit_kind, :points, :reason, :voucher, '\\x00', :day, 60)"
     )
     before = await scene.books()
     for name, (change, constraint) in cases.items():
@@ -566,6 +666,34 @@ async def test_the_database_refuses_a_second_deposit_by_raw_sql(scene: "Scene") 
             await scene.rows(sql)
     await scene.rows(insert, id=new_id(), **good)
     assert (await scene.audit()).sound
+
+
+async def test_the_database_has_a_sheet_paid_for_by_the_quota_it_names(scene: "Scene") -> None:
+    """Or what was printed out of one quota could be voided into another."""
+    term = await scene.open_term()
+    mine, theirs = [
+        (await scene.rows("SELECT id FROM {s}.points_account WHERE owner_id = :id", id=teacher))[0][0]
+        for teacher in scene.teachers[:2]
+    ]
+    sheet = new_id()
+    account = account_id("voucher", owner=sheet, term=term)
+    async with scene.work() as session:
+        await ensure_accounts(session, "voucher", [sheet], term)
+    values = {"sheet": sheet, "term": term, "account": account, "source": mine, "printer": scene.teachers[0]}
+    await scene.rows(
+        "INSERT INTO {s}.points_sheet (id, term_id, account, source, source_kind, printer, reason_id, expires_on) "
+        "SELECT :sheet, :term, :account, :source, 'quota', :printer, id, '2099-01-01' FROM {s}.points_reason LIMIT 1",
+        **values,
+    )
+    pay = (
+        "INSERT INTO {s}.points_entry (id, operation, kind, term_id, debit, debit_kind, credit, credit_kind, points, "
+        "fingerprint, day) VALUES (:id, :id, 'print', :term, :debit, 'quota', :credit, 'voucher', 10, '\\x00', now())"
+    )
+    with pytest.raises(sa.exc.DBAPIError, match="points_sheet_source"):
+        await scene.rows(pay, id=new_id(), term=term, debit=theirs, credit=account)
+    assert (await scene.books())["voucher"] == 0
+    await scene.rows(pay, id=new_id(), term=term, debit=mine, credit=account)
+    assert (await scene.books())["voucher"] == 10
 
 
 async def test_auditor_finds_a_voucher_that_was_tampered_with(scene: "Scene") -> None:
@@ -611,6 +739,19 @@ async def test_a_deposit_counts_as_earned_and_can_be_reversed_and_deposited_agai
     assert (await scene.audit()).sound
 
 
+async def test_a_pupil_deposits_no_more_in_a_day_than_their_school_says(scene: "Scene") -> None:
+    await scene.open_term()
+    _, paper = await _print(scene, (5, 2))
+    async with scene.work() as session:
+        context = scene.context(session)
+        lower = {"3142010001": msgspec.structs.replace(context.settings, day_cap=8)}
+        context, pupil = replace(context, schools=lower), scene.pupils[0][0]
+        first, second = [NewDeposit(new_id(), one.code) for one in paper]
+        await deposit(context, new=first, code=first.code, student=pupil, actor=pupil)
+        with pytest.raises(ProblemError, match="in one day"):
+            await deposit(context, new=second, code=second.code, student=pupil, actor=pupil)
+
+
 async def test_what_nobody_deposited_expires_with_its_day_and_with_the_term(scene: "Scene") -> None:
     site, term = Site(scene), await scene.open_term()
     today = datetime.now(UTC).date()
@@ -640,10 +781,10 @@ async def test_copy_of_a_printers_data_names_no_pupil_and_erasure_keeps_the_book
         teachers = await copy_of(scene.context(session), person=scene.teachers[0])
         erased = await erase(scene.context(session), person=scene.teachers[0])
     assert [(part.name, [(row["kind"], row["points"]) for row in part.rows]) for part in mine[:2]] == [
-        ("points", [("deposit", 5)]),
+        ("points", [("积分券入账 voucher", 5)]),
         ("points_given", []),
     ]
-    assert [(row["kind"], row["points"]) for row in teachers[1].rows] == [("print", 10)]
+    assert [(row["kind"], row["points"]) for row in teachers[1].rows] == [("印制积分券 vouchers printed", 10)]
     assert str(pupil) not in repr(teachers)
     assert [one.kept is not None for one in erased[:2]] == [True, True]
     assert (await scene.audit()).sound

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_points.books import run
-from gongyu_points.shop import held, leases, orders
-from gongyu_points.shop.held import hold_of, shop_of
+from gongyu_points.shop import leases, orders
 
 __all__ = ["anything_open", "settle_open"]
 
@@ -66,9 +65,7 @@ async def _some(session: AsyncSession, today: date) -> bool:
     if goods := await _placed(session, events=False):
         return bool(await orders.let_go(session, goods, "cancelled", by=None, day=today))
     if seats := await _placed(session, events=True):
-        term = await held.term_kept_open(session)
-        await held.lock(session, {one for row in seats for one in (hold_of(row.id), shop_of(row.shop_id), row.item_id)})
-        return bool(await orders.hand_out(session, seats, term=term, day=today, by=None))
+        return bool(await orders.pay(session, seats, day=today))
     return False
 
 

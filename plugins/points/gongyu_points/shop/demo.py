@@ -1,6 +1,7 @@
 """The demonstration's shop: opened, stocked, ordered from, sold at the till; one gift comes back."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from gongyu_points.shop.schemas import NewCount, NewItem, NewMove, NewOrder, New
 __all__ = ["Played", "play"]
 
 _DELIVERED: Final = 30
+_SOON: Final = timedelta(days=3)
 _OFFERED: Final = (
     NewItem(id=UUID(int=0), kind="privilege", title="点歌一首", price=2, limited=False, term_limit=3),
     NewItem(id=UUID(int=0), kind="privilege", title="与校长共进午餐", price=20, limited=False, term_limit=1),
@@ -67,6 +69,7 @@ async def _offered(context: Context, *, shop: UUID, item: NewItem, clerk: UUID) 
         price=item.price,
         term_limit=item.term_limit,
         limited=item.limited,
+        held_at=context.now + _SOON if item.kind == "event" else None,
     )
     await items.create(context, shop=shop, new=new, orgs=None)
     if new.limited:

@@ -2,7 +2,7 @@
 nobody special again when the time is over.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -33,9 +33,11 @@ SELECT d.id, d.shop_id, d.person_id, p.name, d.begins_at, d.ends_at FROM {s}.poi
 
 # The database's clock decides, as it does for everybody.
 _ON_DUTY: Final = """
-SELECT 1 FROM {s}.points_duty
- WHERE shop_id = $1::uuid AND person_id = $2::uuid AND begins_at <= now() AND ends_at > now()
-"""
+SELECT 1 FROM {s}.points_duty AS d JOIN {s}.points_shop AS s ON s.id = d.shop_id
+ WHERE d.shop_id = $1::uuid AND d.person_id = $2::uuid AND d.begins_at <= now() AND d.ends_at > now()
+   AND EXISTS (SELECT 1 FROM {s}.membership AS m
+                WHERE m.org_id = s.org_id AND m.person_id = d.person_id
+                  AND m.begins_on <= $3::date AND (m.ends_on IS NULL OR m.ends_on >= $3::date))"""
 
 _END: Final = """
 UPDATE {s}.points_duty SET ends_at = greatest(now(), begins_at + interval '1 second')
@@ -66,7 +68,7 @@ async def give(context: Context, *, shop: UUID, new: NewDuty, by: UUID, orgs: fr
     """
     row = await require_shop(await context.session.connection(), context.district, shop, orgs=orgs)
     wrong: list[tuple[str, Text]] = []
-    if not await is_at(context.session, person=new.person, org=row.org_id):
+    if not await is_at(context, person=new.person, org=row.org_id):
         wrong.append(("/person", Text(zh="不是本校的人", en="they are not of this school")))
     for name, moment in (("begins_at", new.begins_at), ("ends_at", new.ends_at)):
         if moment.tzinfo is None:
@@ -93,5 +95,6 @@ async def end(context: Context, *, duty: UUID, orgs: frozenset[UUID] | None) -> 
     return DutyOut(*(await run(context.session, _FIND, duty))[0])
 
 
-async def on_duty(connection: AsyncConnection, district: District, *, shop: UUID, person: UUID) -> bool:
-    return bool(await read(connection, district, _ON_DUTY, shop, person))
+async def on_duty(connection: AsyncConnection, district: District, *, shop: UUID, person: UUID, today: date) -> bool:
+    """Now, and still of the school: who has left it serves no longer, whatever was planned."""
+    return bool(await read(connection, district, _ON_DUTY, shop, person, today))

@@ -59,6 +59,7 @@ _ORDER_HEAD: Final = (
     Text(zh="状态", en="State"),
     Text(zh="领取期限", en="Collect by"),
     Text(zh="办结时间", en="Closed"),
+    Text(zh="心愿", en="Wish"),
     Text(zh="说明", en="Reason"),
     Text(zh="订单号", en="Order"),
 )
@@ -101,6 +102,7 @@ async def orders(
             _STATES[row.state].pick(language),
             row.collect_by,
             local(row.closed_at),
+            row.wish,
             row.reason,
             str(row.id),
         )

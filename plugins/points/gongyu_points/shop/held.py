@@ -145,6 +145,13 @@ _REFUSALS: Final[Mapping[str, Text]] = {
     "ck_points_item_taken_most": Text(
         zh="超过了每名学生每学期的限购数量", en="this is more of it than a pupil may have in a term"
     ),
+    "points_order_held": Text(
+        zh="活动已经开始，不能再取消；如有特殊情况，请找书坊驿站",
+        en="the event has begun and is no longer cancelled; the shop's office may still do it",
+    ),
+    "points_order_term": Text(
+        zh="所在学期已结账，不能再退", en="it was bought in a term that is over, and can no longer come back"
+    ),
     "uq_points_shop_org_id_name": Text(
         zh="这所学校已有同名的书坊驿站", en="this school has a shop of that name already"
     ),

@@ -1,7 +1,8 @@
-"""What nobody came for, and what no kiosk uploaded in time, goes back to the purses by itself.
+"""What nobody came for, and what no kiosk uploaded in time, goes back to the purses by itself; what has taken place is
+paid.
 
-A job is one unit of work, and one that let go of everything a district forgot would hold a lock for each account until
-its end. So it lets go of a batch, and where there is more, an event in the same commit brings the next.
+A job is one unit of work, and one that settled everything a district forgot would hold a lock for each account until
+its end. So it settles a batch, and where there is more, an event in the same commit brings the next.
 """
 
 from datetime import time
@@ -15,23 +16,27 @@ from gongyu_points.shop import leases, orders
 
 __all__ = ["JOBS", "go_on"]
 
-_BATCHES: Final = {"orders": orders.expire, "leases": leases.expire}
+_BATCHES: Final = {"orders": orders.expire, "leases": leases.expire, "events": orders.pay_held}
 
 
 async def _orders(context: Context) -> None:
-    await _let_go(context, "orders")
+    await _settle(context, "orders")
 
 
 async def _leases(context: Context) -> None:
-    await _let_go(context, "leases")
+    await _settle(context, "leases")
+
+
+async def _events(context: Context) -> None:
+    await _settle(context, "events")
 
 
 async def go_on(context: Context, occurrence: Occurrence) -> None:
     """On `points.more_lapsed.v1`: the next batch."""
-    await _let_go(context, occurrence.data["what"])
+    await _settle(context, occurrence.data["what"])
 
 
-async def _let_go(context: Context, what: Literal["orders", "leases"]) -> None:
+async def _settle(context: Context, what: Literal["orders", "leases", "events"]) -> None:
     # Between two terms nothing is on hold: a term closes only after that.
     open_ = await run(context.session, "SELECT 1 FROM {s}.points_term WHERE state = 'open'")
     if open_ and await _BATCHES[what](context):
@@ -41,4 +46,5 @@ async def _let_go(context: Context, what: Literal["orders", "leases"]) -> None:
 JOBS: Final = (
     Job("expire_orders", Text(zh="过期未领取的订单", en="Orders nobody collected"), _orders, "daily", time(3, 10)),
     Job("expire_leases", Text(zh="到期的离线额度", en="Kiosk leases that have ended"), _leases, "daily", time(3, 20)),
+    Job("pay_events", Text(zh="已举办的活动", en="Events that have taken place"), _events, "daily", time(3, 30)),
 )

@@ -64,17 +64,19 @@ async def upload(context: Context, *, lease: UUID, data: Sales, by: UUID) -> Sal
     if row.signature.hex() != data.signature:
         text = Text(zh="不是这份离线额度的签名", en="not the signature of this lease")
         raise ProblemError("invalid", errors=[("/signature", text)])
-    term = await held.term_kept_open(session)
-    back = await leases.purses_of(session, [lease]) if data.settle else set()
-    await held.lock(session, {shop_of(row.shop_id), *await leases.goods_of(session, [lease]), *back})
+    # A lease that has ended books nothing any more, so what became of its sales can be told between two terms as well.
+    if row.state == "open":
+        await held.term_kept_open(session)
+        back = await leases.purses_of(session, [lease]) if data.settle else set()
+        await held.lock(session, {shop_of(row.shop_id), *await leases.goods_of(session, [lease]), *back})
     now_so = await leases.show(context, await leases.find(context, lease))
     rows = await run(session, _KNOWN, [sale.id for sale in data.sales])
     judge = _Judge(context.now, now_so, {one.id: (one.lease_id, one.fingerprint) for one in rows})
     for sale in data.sales:
         judge.look_at(sale)
     if judge.accepted:
-        await _book(context, row, judge.accepted, term=term, by=by)
-    if data.settle:
+        await _book(context, row, judge.accepted, by=by)
+    if data.settle and now_so.state == "open":
         await leases.settle(session, [lease], "settled", by=by, day=today_of(context))
     return SalesOut(
         accepted=[sale.id for sale in judge.accepted],
@@ -137,11 +139,11 @@ def _mark(sale: KioskSale) -> bytes:
     return fingerprint(None, sale)
 
 
-async def _book(context: Context, lease: Any, sales: Sequence[KioskSale], *, term: UUID, by: UUID) -> None:  # noqa: ANN401 - a row
+async def _book(context: Context, lease: Any, sales: Sequence[KioskSale], *, by: UUID) -> None:  # noqa: ANN401 - a row
     ids = [sale.id for sale in sales]
     columns = [[getattr(sale, name) for sale in sales] for name in ("student", "item", "quantity", "at")]
     marks = [_mark(sale) for sale in sales]
-    await held.tried(context.session, _INSERT, lease.shop_id, term, lease.id, by, ids, *columns, marks)
+    await held.tried(context.session, _INSERT, lease.shop_id, lease.term_id, lease.id, by, ids, *columns, marks)
     await held.tried(context.session, _GOODS, ids)
     parts = [Part(lease.id, step(sale.id, "capture"), sale.student, lease.shop_id, sale.points) for sale in sales]
-    await held.move(context.session, "capture", parts, term=term, day=today_of(context), by=by)
+    await held.move(context.session, "capture", parts, term=lease.term_id, day=today_of(context), by=by)

@@ -70,8 +70,8 @@ SELECT gen_random_uuid(), i.item_id, $2::text, 0, $3::bigint * (i.quantity - i.s
  ORDER BY i.item_id, i.lease_id"""
 
 _FIND: Final = """
-SELECT l.id, l.kiosk_id, l.shop_id, s.org_id, l.taken_by, l.taken_at, l.valid_until, l.kept_until, l.fingerprint,
-       l.signature, l.state
+SELECT l.id, l.kiosk_id, l.shop_id, l.term_id, s.org_id, l.taken_by, l.taken_at, l.valid_until, l.kept_until,
+       l.fingerprint, l.signature, l.state
   FROM {s}.points_lease AS l JOIN {s}.points_shop AS s ON s.id = l.shop_id WHERE l.id = $1::uuid"""
 
 _OF_PUPILS: Final = """
@@ -111,10 +111,8 @@ async def take(context: Context, *, kiosk: Any, new: NewLease, by: UUID) -> Leas
             points, when goods are not there, or for more pupils than a lease takes.
     """
     session, mark = context.session, fingerprint(by, [kiosk.id, new])
-    if before := await run(session, _FIND, new.id):
-        if before[0].fingerprint != mark:
-            raise ProblemError("idempotency-mismatch" if before[0].kiosk_id == kiosk.id else "not-found")
-        return await show(context, before[0])
+    if known := await _known(context, new.id, kiosk.id, mark):
+        return known
     if not kiosk.active or kiosk.state != "open":
         raise ProblemError("conflict", Text(zh="书坊驿站或自助机已停用", en="the shop or the kiosk is closed"))
     items = await _wanted(context, kiosk.shop_id, new.items)
@@ -127,6 +125,8 @@ async def take(context: Context, *, kiosk: Any, new: NewLease, by: UUID) -> Leas
         raise ProblemError("conflict", text.format(n=MOST_PUPILS))
     await held.accounts(session, hold=new.id, students=[], shop=kiosk.shop_id)
     await held.lock(session, [hold_of(new.id), *purses, *(one.item for one in items)])
+    if known := await _known(context, new.id, kiosk.id, mark):  # the same request, sent twice at once
+        return known
     there = await balances(session, list(purses))
     budgets = {purses[purse]: min(points, settings.lease_points) for purse, points in there.items() if points > 0}
     if not budgets:
@@ -155,6 +155,16 @@ async def take(context: Context, *, kiosk: Any, new: NewLease, by: UUID) -> Leas
         session, "hold", parts, term=term, day=today, by=by, note=sealed(context.seals, parts[0].entry, kiosk.name)
     )
     return await show(context, (await run(session, _FIND, new.id))[0])
+
+
+async def _known(context: Context, lease: UUID, kiosk: UUID, mark: bytes) -> LeaseOut | None:
+    """The lease with this key, if there is one and it is the same request for the same kiosk."""
+    rows = await run(context.session, _FIND, lease)
+    if not rows:
+        return None
+    if rows[0].fingerprint != mark:
+        raise ProblemError("idempotency-mismatch" if rows[0].kiosk_id == kiosk else "not-found")
+    return await show(context, rows[0])
 
 
 async def _wanted(context: Context, shop: UUID, wanted: Sequence[WantedItem]) -> list[LeaseItemOut]:

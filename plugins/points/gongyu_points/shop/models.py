@@ -65,6 +65,7 @@ class Item(Base):
         sa.CheckConstraint("price > 0", name="price"),
         sa.CheckConstraint("term_limit > 0", name="term_limit"),
         sa.CheckConstraint("slot IS NULL OR (kind = 'event' AND NOT limited)", name="slot"),
+        sa.CheckConstraint("held_at IS NULL OR kind = 'event'", name="held_at"),
         sa.Index("ix_points_item_shop_id", "shop_id", "id"),
     )
 
@@ -79,6 +80,8 @@ class Item(Base):
     limited: Mapped[bool]
     """Whether stock is counted; a song to choose is there for everybody."""
     slot: Mapped[UUID | None]
+    held_at: Mapped[datetime | None]
+    """When an event takes place: from then on no pupil cancels, and what is on hold for it is paid."""
     active: Mapped[bool] = mapped_column(server_default=sa.true())
     version: Mapped[int] = mapped_column(server_default="1")
 
@@ -147,7 +150,7 @@ class Duty(Base):
 
 
 class Kiosk(Base):
-    """A device in a shop. Its token can do nothing but lease and sell, and for no other kiosk."""
+    """A device in a shop. Its token can lease and sell, for no other kiosk, and show its school's live stream."""
 
     __tablename__ = "points_kiosk"
     __table_args__ = (sa.Index("ix_points_kiosk_shop_id", "shop_id", "id"),)

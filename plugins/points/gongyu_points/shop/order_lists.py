@@ -18,7 +18,7 @@ from gongyu_points.shop.held import step
 from gongyu_points.shop.models import Order
 from gongyu_points.shop.schemas import OrderOut
 
-__all__ = ["COLUMNS", "of_shop", "of_student", "out"]
+__all__ = ["COLUMNS", "of_shop", "of_student", "out", "worded"]
 
 COLUMNS: Final = """
 SELECT o.id, o.shop_id, o.item_id, o.title, o.student_id, coalesce(p.name, '') AS name, o.quantity, o.price, o.points,
@@ -35,11 +35,34 @@ _BY_ITSELF: Final[Mapping[str, str]] = {
 }
 
 
-async def out(connection: AsyncConnection, district: District, seals: Seals, rows: Sequence[Any]) -> list[OrderOut]:
-    """Rows of `COLUMNS`, with the words of whoever closed them."""
+#: Between a title and what was wished.
+_COLON: Final = "："
+
+
+def worded(title: str, wish: str) -> str:
+    """The note of the entry that puts an order's points on hold: what was ordered, and what the pupil chose of it."""
+    return f"{title}{_COLON}{wish}" if wish else title
+
+
+def _wished(title: str, note: str) -> str:
+    before = f"{title}{_COLON}"
+    return note.removeprefix(before) if note.startswith(before) else ""
+
+
+async def out(
+    connection: AsyncConnection, district: District, seals: Seals, rows: Sequence[Any], *, wishes: bool = True
+) -> list[OrderOut]:
+    """Rows of `COLUMNS`, with the words of whoever closed them, and of whoever wished for something."""
     said = {row.id: step(row.id, _SAID[row.state]) for row in rows if row.state in _SAID and row.closed_by is not None}
-    words = await notes_of(connection, district, seals, operations=list(said.values())) if said else {}
-    return [OrderOut(*(*row[:14], words.get(said[row.id], "") if row.id in said else _told(row))) for row in rows]
+    placed = {row.id: step(row.id, "hold") for row in rows if wishes and row.channel == "online"}
+    operations = [*said.values(), *placed.values()]
+    words = await notes_of(connection, district, seals, operations=operations) if operations else {}
+    orders = []
+    for row in rows:
+        reason = words.get(said[row.id], "") if row.id in said else _told(row)
+        wish = _wished(row.title, words.get(placed[row.id], "")) if row.id in placed else ""
+        orders.append(OrderOut(*(*row[:14], reason, wish)))
+    return orders
 
 
 def _told(row: Any) -> str:  # noqa: ANN401 - a row
@@ -108,10 +131,13 @@ async def of_student(call: Call, *, student: UUID, limit: int, cursor: str | Non
     return await _shown(call, await _OF_STUDENT.page(call, limit=limit, cursor=cursor, student=student))
 
 
-async def of_shop(call: Call, *, shop: UUID, state: str | None, limit: int, cursor: str | None) -> Page[OrderOut]:
-    """Newest first; `state` None is every state."""
-    return await _shown(call, await _OF_SHOP.page(call, limit=limit, cursor=cursor, shop=shop, state=state))
+async def of_shop(
+    call: Call, *, shop: UUID, state: str | None, wishes: bool, limit: int, cursor: str | None
+) -> Page[OrderOut]:
+    """Newest first; `state` None is every state, and `wishes` are told to the office."""
+    page = await _OF_SHOP.page(call, limit=limit, cursor=cursor, shop=shop, state=state)
+    return await _shown(call, page, wishes=wishes)
 
 
-async def _shown(call: Call, page: Page[_Listed]) -> Page[OrderOut]:
-    return Page(await out(await call.db(), call.district, call.seals, page.items), page.next)
+async def _shown(call: Call, page: Page[_Listed], *, wishes: bool = True) -> Page[OrderOut]:
+    return Page(await out(await call.db(), call.district, call.seals, page.items, wishes=wishes), page.next)

@@ -1,21 +1,21 @@
 """Orders over HTTP: ordering, the till, returns; thin handlers."""
 
-from datetime import date
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from litestar import Request, get, post
 from litestar.params import FromPath, QueryParameter
 
+from gongyu.access import attempts
 from gongyu.access import audit as audit_log
 from gongyu.plugin import Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
+from gongyu.web.origin import address_of
 from gongyu_points import giving
 from gongyu_points.seeing import require_student
-from gongyu_points.shop import order_lists, orders, shops
-from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till, require_whole
-from gongyu_points.shop.schemas import Dismissal, NewOrder, NewSale, OrderOut
+from gongyu_points.shop import order_lists, orders, shops, till_codes
+from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till, require_whole, today_of_call
+from gongyu_points.shop.schemas import Dismissal, NewOrder, NewSale, OrderOut, TillCodeOut
 
 __all__ = ["ROUTES"]
 
@@ -23,10 +23,6 @@ State = Annotated[
     Literal["placed", "collected", "cancelled", "expired", "returned"] | None,
     QueryParameter(name="state", description="Of this state."),
 ]
-
-
-def _today(call: Call) -> date:
-    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
 
 
 @get(
@@ -72,7 +68,7 @@ async def cancel_order(call: Call, order: FromPath[UUID]) -> OrderOut:
 async def list_orders_of(
     call: Call, student: FromPath[UUID], limit: Limit = 20, cursor: Cursor = None
 ) -> Page[OrderOut]:
-    await require_student(call, student, today=_today(call))
+    await require_student(call, student, today=today_of_call(call))
     return await order_lists.of_student(call, student=student, limit=limit, cursor=cursor)
 
 
@@ -88,23 +84,44 @@ async def list_shop_orders(
     _, office = await require_till(call, await call.db(), shop)
     # What others bought before is not for a classmate to read.
     state = wanted if office else "placed"
-    return await order_lists.of_shop(call, shop=shop, state=state, limit=limit, cursor=cursor)
+    return await order_lists.of_shop(call, shop=shop, state=state, wishes=office, limit=limit, cursor=cursor)
+
+
+@get(
+    "/till-code",
+    permission=ORDER,
+    operation_id="points_show_till_code",
+    title=Text(zh="我的付款码：在柜台向值班同学出示", en="My code, to be shown at the till to a pupil on duty"),
+)
+async def show_till_code(call: Call) -> TillCodeOut:
+    connection, student = await call.db(), call.principal.person
+    return await till_codes.show(connection, call.district, call.seals, student=student, now=call.now)
 
 
 @post(
     "/shops/{shop:uuid}/sales",
     permission=TILL,
+    keyless=True,  # the body has the key, and on duty a try is counted before anything else happens
     operation_id="points_sell",
     title=Text(zh="柜台售出：下单并当场交付", en="Sell over the counter: order and hand out at once"),
 )
 async def sell(call: Call, request: Request[Any, Any, Any], shop: FromPath[UUID], data: NewSale) -> OrderOut:
     await require_whole(request, "quantity", "points")
-    context = await call.context()
-    row, _ = await require_till(call, await context.session.connection(), shop)
-    school = frozenset({row.org_id})
-    if await giving.eligible(context.session, [data.student], orgs=school, today=_today(call)) != 1:
+    row, office = await require_till(call, await call.db(), shop)
+    # What is answered a second time is no try: one sale that is known would make up for any number of wrong codes.
+    tried = data.code is not None and not office and not await orders.known(await call.db(), call.district, data.id)
+    await call.let_go()
+    person, attempt = call.principal.person, None
+    if tried:
+        address = address_of(request, call.platform.config.trusted_proxies)
+        attempt = await till_codes.begin_try(call.platform, call.district, seller=person, address=address, now=call.now)
+    context, school = await call.context(), frozenset({row.org_id})
+    if await giving.eligible(context.session, [data.student], orgs=school, today=today_of_call(call)) != 1:
         raise ProblemError("not-found")
-    return await orders.sell(context, new=data, shop=shop, by=call.principal.person)
+    done = await orders.sell(context, new=data, shop=shop, by=person, on_duty=not office)
+    if attempt is not None:
+        await attempts.succeeded(context.session, attempt)
+    return done
 
 
 @post(
@@ -166,6 +183,7 @@ ROUTES: Final = (
     cancel_order,
     list_orders_of,
     list_shop_orders,
+    show_till_code,
     sell,
     collect_order,
     refuse_order,

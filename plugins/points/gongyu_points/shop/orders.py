@@ -3,6 +3,8 @@
     place ──> placed ──collect──> collected ──give_back──> returned
                  └──cancel, expire──> cancelled, expired
 
+A seat at an event is paid when the event has taken place, whether anybody handed a ticket out or not.
+
 A sale at the till is `place` and `collect` in one unit of work.
 """
 
@@ -11,21 +13,35 @@ from datetime import date, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gongyu.districts.schools import settings_at
-from gongyu.plugin import Context, Text
+from gongyu.plugin import Context, District, Text
 from gongyu.web import ProblemError
-from gongyu_points.books import account_id, fingerprint, run
+from gongyu_points.books import account_id, fingerprint, read, run
 from gongyu_points.calendar import today_of
 from gongyu_points.notes import sealed
-from gongyu_points.shop import held, seats
+from gongyu_points.shop import held, seats, till_codes
 from gongyu_points.shop.held import Part, hold_of, shop_of, step
 from gongyu_points.shop.items import require_item
-from gongyu_points.shop.order_lists import COLUMNS, out
+from gongyu_points.shop.order_lists import COLUMNS, out, worded
 from gongyu_points.shop.schemas import NewOrder, NewSale, OrderOut
 
-__all__ = ["BATCH", "cancel", "collect", "expire", "find", "found", "give_back", "hand_out", "let_go", "place", "sell"]
+__all__ = [
+    "BATCH",
+    "cancel",
+    "collect",
+    "expire",
+    "find",
+    "found",
+    "give_back",
+    "known",
+    "let_go",
+    "pay",
+    "pay_held",
+    "place",
+    "sell",
+]
 
 #: Orders that one unit of work lets go of: each locks two accounts and an item.
 BATCH: Final = 500
@@ -36,7 +52,7 @@ INSERT INTO {s}.points_order (id, shop_id, item_id, title, student_id, term_id, 
 SELECT $1::uuid, $2::uuid, i.id, i.title, $3::uuid, $4::uuid, $5::bigint, i.price, i.price * $5::bigint, $6::text,
        i.slot, $7::uuid, $8::date, $9::bytea
   FROM {s}.points_item AS i WHERE i.id = $10::uuid AND i.active AND i.price = $11::bigint
-ON CONFLICT (id) DO NOTHING RETURNING id"""
+ON CONFLICT (id) DO NOTHING RETURNING title"""
 
 _MOVE: Final = """
 INSERT INTO {s}.points_stock_move (id, item_id, kind, on_hand, reserved, order_id, by)
@@ -51,6 +67,10 @@ UPDATE {s}.points_order SET state = $2::text, closed_by = $3::uuid, closed_at = 
  WHERE id = ANY ($1::uuid[]) AND state = $4::text RETURNING id"""
 
 _FIND: Final = COLUMNS + " WHERE o.id = ANY ($1::uuid[])"
+
+_HELD: Final = """
+SELECT o.id FROM {s}.points_order AS o JOIN {s}.points_item AS i ON i.id = o.item_id
+ WHERE o.state = 'placed' AND i.held_at <= $1::timestamptz ORDER BY i.held_at, o.id LIMIT $2::bigint"""
 
 _LAPSED: Final = """
 SELECT id FROM {s}.points_order WHERE state = 'placed' AND collect_by < $1::date
@@ -68,12 +88,13 @@ async def place(context: Context, *, new: NewOrder, student: UUID, orgs: frozens
 
     Raises:
         ProblemError: `conflict` when the points, the goods or the seats are not there, the limit is reached, the price
-            has changed, the shop is closed or no term is open.
+            has changed, the event has begun, the shop is closed or no term is open; `invalid` for a wish with what is
+            no privilege.
     """
-    return await _put(context, new, student=student, by=student, channel="online", orgs=orgs)
+    return await _put(context, new, student=student, by=student, channel="online", orgs=orgs, wish=new.wish)
 
 
-async def sell(context: Context, *, new: NewSale, shop: UUID, by: UUID) -> OrderOut:
+async def sell(context: Context, *, new: NewSale, shop: UUID, by: UUID, on_duty: bool = False) -> OrderOut:
     """Over the counter: ordered and handed out at once, or not at all.
 
     Args:
@@ -81,11 +102,20 @@ async def sell(context: Context, *, new: NewSale, shop: UUID, by: UUID) -> Order
         new: To whom, what, how many.
         shop: Where; the item must be this shop's.
         by: Who stands at the till. That they may is the caller's to say, and that the pupil is of this school.
+        on_duty: They are there for a while and not by office: then the buyer must be another, and show their code.
 
     Raises:
-        ProblemError: As `place`.
+        ProblemError: As `place`; `code-refused` for a code that is not the buyer's.
     """
-    return await _put(context, new, student=new.student, by=by, channel="till", orgs=None, shop=shop)
+    if on_duty and new.student == by:
+        raise ProblemError(
+            "forbidden", Text(zh="值班时不能卖给自己", en="whoever is on duty does not sell to themselves")
+        )
+    if on_duty and new.code is None:
+        text = Text(zh="请买方出示付款码", en="the buyer's code is needed")
+        raise ProblemError("invalid", errors=[("/code", text)])
+    code = new.code if on_duty else None
+    return await _put(context, new, student=new.student, by=by, channel="till", orgs=None, shop=shop, code=code)
 
 
 async def _put(
@@ -97,24 +127,22 @@ async def _put(
     channel: Literal["online", "till"],
     orgs: frozenset[UUID] | None,
     shop: UUID | None = None,
+    wish: str = "",
+    code: str | None = None,
 ) -> OrderOut:
     session, mark = context.session, fingerprint(by, new)
-    if known := await _known(context, new.id, by, mark):
-        return known
-    item = await require_item(context, new.item, orgs=orgs)
-    if shop not in (None, item.shop_id):
-        raise ProblemError("not-found")
-    if item.state != "open" or not item.active:
-        raise ProblemError(
-            "conflict", Text(zh="书坊驿站未营业，或已下架", en="the shop is closed, or the item retired")
-        )
-    if new.points not in (None, item.price * new.quantity):
-        raise ProblemError("conflict", Text(zh="价格已变动，请重新查看", en="the price has changed; look again"))
+    if before := await _known(context, new.id, by, mark):
+        return before
+    item = await _offered(context, new, channel=channel, orgs=orgs, shop=shop, wish=wish)
     term, today = await held.term_kept_open(session), today_of(context)
     await held.accounts(session, hold=new.id, students=[student], shop=item.shop_id)
     # The shop's account, which everybody pays into, is locked only where it is paid into now.
     mine = [account_id("purse", owner=student), hold_of(new.id), new.item]
     await held.lock(session, mine if channel == "online" else [*mine, shop_of(item.shop_id)])
+    if code is not None:
+        if before := await _known(context, new.id, by, mark):  # sent twice at once: the code has served already
+            return before
+        await till_codes.require(context, student=student, code=code)
     wait = timedelta(days=(await settings_at(context, [item.org_id])).collect_days)
     made = await held.tried(
         session,
@@ -132,18 +160,45 @@ async def _put(
         item.price,
     )
     if not made:  # the same request, sent twice at once; or somebody changed the item between two lines of ours
-        if known := await _known(context, new.id, by, mark):
-            return known
+        if before := await _known(context, new.id, by, mark):
+            return before
         raise ProblemError("conflict", Text(zh="价格已变动，请重新查看", en="the price has changed; look again"))
     await _move_goods(session, [new.id], "reserve", by)
     if item.slot is not None:
         await seats.take(context, order=new.id, slot=item.slot, student=student, seats=new.quantity)
     part = Part(new.id, step(new.id, "hold"), student, item.shop_id, item.price * new.quantity)
-    note = sealed(context.seals, part.entry, item.title)
+    note = sealed(context.seals, part.entry, worded(made[0].title, wish))
     await held.move(session, "hold", [part], term=term, day=today, by=by, note=note)
     if channel == "till":
         await hand_out(session, [await find(session, new.id)], term=term, day=today, by=by)
     return await _out(context, new.id)
+
+
+async def _offered(
+    context: Context,
+    new: NewOrder | NewSale,
+    *,
+    channel: str,
+    orgs: frozenset[UUID] | None,
+    shop: UUID | None,
+    wish: str,
+) -> Any:  # noqa: ANN401 - a row
+    """The item, if it can be had now as it was asked for."""
+    item = await require_item(context, new.item, orgs=orgs)
+    if shop not in (None, item.shop_id):
+        raise ProblemError("not-found")
+    if item.state != "open" or not item.active:
+        raise ProblemError(
+            "conflict", Text(zh="书坊驿站未营业，或已下架", en="the shop is closed, or the item retired")
+        )
+    if channel == "online" and item.held_at is not None and item.held_at <= context.now:
+        raise ProblemError("conflict", Text(zh="活动已经开始", en="the event has begun"))
+    if wish and item.kind != "privilege":
+        text = Text(zh="只有特权可以附上心愿", en="a wish goes with a privilege only")
+        raise ProblemError("invalid", errors=[("/wish", text)])
+    if new.points not in (None, item.price * new.quantity):
+        raise ProblemError("conflict", Text(zh="价格已变动，请重新查看", en="the price has changed; look again"))
+    return item
 
 
 async def _known(context: Context, order: UUID, by: UUID, mark: bytes) -> OrderOut | None:
@@ -191,7 +246,8 @@ async def cancel(context: Context, *, order: UUID, by: UUID, reason: str = "") -
     """Give an order up: the points go back to the purse, the goods to the shelf, the seats to their plugin.
 
     Raises:
-        ProblemError: `conflict` when it is not waiting to be collected.
+        ProblemError: `conflict` when it is not waiting to be collected, or when the pupil gives up a seat at an event
+            that has begun.
     """
     row = await find(context.session, order)
     note = sealed(context.seals, step(order, "release"), reason)
@@ -242,7 +298,7 @@ async def give_back(context: Context, *, order: UUID, by: UUID, reason: str) -> 
     """A gift comes back: the capture is mirrored, the points go on to the purse and the goods to the shelf. Once.
 
     Raises:
-        ProblemError: `conflict` when it was not handed out, or came back before.
+        ProblemError: `conflict` when it was not handed out, came back before, or was bought in a term that is over.
     """
     session, row = context.session, await find(context.session, order)
     term, today, subject = await held.term_kept_open(session), today_of(context), row.lease_id or order
@@ -274,6 +330,25 @@ async def expire(context: Context) -> bool:
     return bool(lapsed) and await _release(context, lapsed, "expired", by=None) > 0 and len(rows) == BATCH
 
 
+async def pay_held(context: Context) -> bool:
+    """Seats at events that have taken place are paid, as many of them as one unit of work bears.
+
+    Returns:
+        Whether there may be more.
+    """
+    rows = await run(context.session, _HELD, context.now, BATCH)
+    seats_taken = await found(context.session, [row.id for row in rows])
+    paid = bool(seats_taken) and await pay(context.session, seats_taken, day=today_of(context)) > 0
+    return paid and len(rows) == BATCH
+
+
+async def pay(session: AsyncSession, rows: Sequence[Any], *, day: date) -> int:
+    """Of these orders, those that wait are paid without anybody handing out: a seat at an event has been taken."""
+    term = await held.term_kept_open(session)
+    await held.lock(session, {one for row in rows for one in (hold_of(row.id), shop_of(row.shop_id), row.item_id)})
+    return await hand_out(session, rows, term=term, day=day, by=None)
+
+
 async def find(session: AsyncSession, order: UUID) -> Any:  # noqa: ANN401 - a row
     """An order.
 
@@ -285,6 +360,11 @@ async def find(session: AsyncSession, order: UUID) -> Any:  # noqa: ANN401 - a r
     return rows[0]
 
 
+async def known(connection: AsyncConnection, district: District, order: UUID) -> bool:
+    """Whether there is an order with this key already."""
+    return bool(await read(connection, district, "SELECT 1 FROM {s}.points_order WHERE id = $1::uuid", order))
+
+
 async def found(session: AsyncSession, orders: Sequence[UUID]) -> list[Any]:
     return list(await run(session, _FIND, list(orders)))
 
@@ -293,7 +373,7 @@ async def _close(
     session: AsyncSession, rows: Sequence[Any], state: str, *, by: UUID | None, was: str = "placed"
 ) -> list[Any]:
     """Compare and swap: those of them that were in the state the writer saw."""
-    changed = await run(session, _CLOSE, [row.id for row in rows], state, by, was)
+    changed = await held.tried(session, _CLOSE, [row.id for row in rows], state, by, was)
     ids = {row.id for row in changed}
     return [row for row in rows if row.id in ids]
 

@@ -11,7 +11,7 @@ from gongyu_points.shop.order_lists import COLUMNS, out
 __all__ = ["copy_of", "erase"]
 
 _ORDERS: Final = COLUMNS + " WHERE o.student_id = $1::uuid ORDER BY o.seq"
-_OF_ORDER: Final = ("placed_at", "title", "quantity", "points", "state", "channel", "closed_at", "reason")
+_OF_ORDER: Final = ("placed_at", "title", "quantity", "points", "state", "channel", "closed_at", "reason", "wish")
 
 _DUTIES: Final = """
 SELECT s.name AS shop, d.begins_at, d.ends_at FROM {s}.points_duty AS d JOIN {s}.points_shop AS s ON s.id = d.shop_id
@@ -30,6 +30,7 @@ _LABELS: Final = {
     "channel": Text(zh="途径", en="where"),
     "closed_at": Text(zh="办结时间", en="closed at"),
     "reason": Text(zh="说明", en="reason"),
+    "wish": Text(zh="心愿", en="wish"),
     "shop": Text(zh="书坊驿站", en="shop"),
     "begins_at": Text(zh="开始", en="from"),
     "ends_at": Text(zh="结束", en="until"),

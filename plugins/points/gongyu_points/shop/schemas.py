@@ -1,7 +1,7 @@
 """The shop on the wire."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -27,6 +27,7 @@ __all__ = [
     "PictureOut",
     "ShopChange",
     "ShopOut",
+    "TillCodeOut",
 ]
 
 Title = Annotated[str, Meta(min_length=1, max_length=60, examples=["签字笔"])]
@@ -37,6 +38,14 @@ Limit = Annotated[int, Meta(ge=1, le=1000)]
 Quantity = Annotated[int, Meta(ge=1, le=20, examples=[1])]
 Sum = Annotated[int, Meta(ge=1, le=200_000, examples=[5])]
 Reason = Annotated[str, Meta(min_length=2, max_length=200, examples=["质量问题"])]
+HeldAt = Annotated[
+    datetime,
+    Meta(description="When an event takes place. From then on no pupil cancels, and at night what is on hold is paid."),
+]
+Wish = Annotated[str, Meta(max_length=200)]
+TillCode = Annotated[str, Meta(pattern="^[0-9]{6}$")]
+#: Stands beside goods, for ever and in the clear.
+_NAMELESS: Final = "不写任何人的姓名：它以明文长期保存。 Names nobody: it is kept in the clear, and for ever."
 Version = Annotated[int, Meta(ge=1, le=2**31 - 1, description="Of what was read; a change meanwhile is a 412.")]
 
 
@@ -71,7 +80,7 @@ class NewItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Something for points. Whether its stock is counted stays as it is first said."""
 
     id: Key
-    kind: Literal["good", "privilege", "event"]
+    kind: Annotated[Literal["good", "privilege", "event"], Meta(examples=["good"])]
     title: Title
     description: Description = ""
     price: Price
@@ -80,6 +89,8 @@ class NewItem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Stock is counted; for an event, its seats. A privilege such as choosing a song needs none."""
     slot: UUID | None = None
     """The seats of this event are another plugin's, under this id; `limited` is then false."""
+    held_at: HeldAt | None = None
+    """Of an event, and of nothing else."""
 
 
 class ItemChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,6 +101,8 @@ class ItemChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     description: Description = ""
     price: Price
     term_limit: Limit | None = None
+    held_at: HeldAt | None = None
+    """Of an event, and of nothing else."""
     active: bool = True
 
 
@@ -105,6 +118,7 @@ class ItemOut(Struct, frozen=True):
     term_limit: int | None
     limited: bool
     slot: UUID | None
+    held_at: datetime | None
     active: bool
     left: int | None
     picture: str | None
@@ -124,7 +138,7 @@ class NewMove(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Key
     kind: Literal["delivery", "loss"]
     quantity: Annotated[int, Meta(ge=1, le=100_000, examples=[50])]
-    reason: Annotated[str, Meta(max_length=200)] = ""
+    reason: Annotated[str, Meta(max_length=200, description=_NAMELESS)] = ""
 
 
 class NewCount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -132,7 +146,7 @@ class NewCount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     id: Key
     counted: Annotated[int, Meta(ge=0, le=1_000_000, examples=[48])]
-    reason: Reason
+    reason: Annotated[Reason, Meta(description=_NAMELESS)]
 
 
 class CountOut(Struct, frozen=True):
@@ -167,6 +181,8 @@ class NewOrder(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     quantity: Quantity = 1
     points: Sum | None = None
     """What the pupil was shown; if the price has changed meanwhile, nothing happens."""
+    wish: Wish = ""
+    """Of a privilege, what the pupil chooses, such as the song; sealed, and for the shop's office to read."""
 
 
 class NewSale(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -177,6 +193,15 @@ class NewSale(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     item: UUID
     quantity: Quantity = 1
     points: Sum | None = None
+    code: TillCode | None = None
+    """What the buyer shows; needed by whoever sells on duty, and not by the office."""
+
+
+class TillCodeOut(Struct, frozen=True):
+    """A pupil's code for the till, good for one sale."""
+
+    code: str
+    valid_until: datetime
 
 
 class OrderOut(Struct, frozen=True):
@@ -197,6 +222,8 @@ class OrderOut(Struct, frozen=True):
     collect_by: date | None
     closed_at: datetime | None
     reason: str
+    wish: str
+    """What the pupil chose; not told to whoever is on duty."""
 
 
 class Dismissal(Struct, frozen=True, forbid_unknown_fields=True):

@@ -67,9 +67,9 @@ def _require(call: Call, head: sheets.Head) -> None:
 async def make_sheet(call: Call, request: Request[Any, Any, Any], data: NewSheet) -> SheetOut:
     await _require_numbers(request)
     context = await call.context()
-    orgs = {one.org for one in call.principal.memberships}
-    settings = await schools.settings_at(context.session, state=call.state, orgs=orgs)
-    await print_sheet(context, new=data, printer=call.principal, orgs=call.orgs, settings=settings)
+    printer, orgs = call.principal, call.orgs
+    settings = await schools.settings_of(context.session, state=call.state, giver=printer, orgs=orgs)
+    await print_sheet(context, new=data, printer=printer, orgs=orgs, settings=settings)
     return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=data.id, today=_today(call))
 
 
@@ -82,27 +82,23 @@ async def make_sheet(call: Call, request: Request[Any, Any, Any], data: NewSheet
     media_type="application/pdf",
 )
 async def print_vouchers(call: Call, request: Request[Any, Any, Any], sheet: FromPath[UUID]) -> Response[bytes]:
-    from gongyu.printing.document import MissingGlyphError  # noqa: PLC0415 - the printing press is loaded where needed
-    from gongyu_points.vouchers.pdf import sheet_pdf  # noqa: PLC0415 - as above
+    from gongyu_points.vouchers.pdf import sheet_pdf  # noqa: PLC0415 - the printing press is loaded where needed
 
     context = await call.context()
     paper = await fresh_codes(context, sheet=sheet, printer=call.principal.person)
     head = await sheets.head(await context.session.connection(), call.district, sheet=sheet)
-    try:
-        pdf = await asyncio.to_thread(
-            sheet_pdf,
-            paper,
-            school=head.school,
-            reason=Text(zh=head.reason_zh, en=head.reason_en),
-            note=opened(call.seals, sheet, head.note),
-            expires_on=head.expires_on,
-            serial=str(sheet)[-12:].upper(),
-            base=call.platform.config.public_url or f"{request.url.scheme}://{request.url.netloc}",
-            slug=call.district.slug,
-            created=call.now.astimezone(ZoneInfo(call.district.timezone)),
-        )
-    except MissingGlyphError as error:
-        raise ProblemError("conflict", error.text) from error
+    pdf = await asyncio.to_thread(
+        sheet_pdf,
+        paper,
+        school=head.school,
+        reason=Text(zh=head.reason_zh, en=head.reason_en),
+        note=opened(call.seals, sheet, head.note),
+        expires_on=head.expires_on,
+        serial=str(sheet)[-12:].upper(),
+        base=call.platform.config.public_url or f"{request.url.scheme}://{request.url.netloc}",
+        slug=call.district.slug,
+        created=call.now.astimezone(ZoneInfo(call.district.timezone)),
+    )
     await audit_log.record(
         context.session,
         action="points.vouchers_printed",
@@ -181,10 +177,10 @@ async def deposit_voucher(call: Call, request: Request[Any, Any, Any], data: New
     at = await schools_of(context, student)
     if not at or (student != person and not any(_holds(call, ACCEPT, org) for org in at)):
         raise ProblemError("not-found")
-    settings = await schools.settings_at(context.session, state=call.state, orgs=at)
-    done = await deposit(context, new=data, code=code, student=student, actor=person, settings=settings)
-    await attempts.succeeded(context.session, attempt)
-    if student != person:
+    done, now = await deposit(context, new=data, code=code, student=student, actor=person)
+    settle = attempts.succeeded if now else attempts.withdrawn
+    await settle(context.session, attempt)
+    if now and student != person:
         await audit_log.record(
             context.session,
             action="points.voucher_accepted",

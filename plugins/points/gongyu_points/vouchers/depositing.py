@@ -18,11 +18,12 @@ from gongyu.platform import Platform
 from gongyu.plugin import Context, District
 from gongyu.text import Text
 from gongyu.web import ProblemError
+from gongyu_points import schools
 from gongyu_points.books import Command, Line, account_id, ensure_accounts, fingerprint, post, run
 from gongyu_points.calendar import today_of
 from gongyu_points.events import PointsAwarded
 from gongyu_points.notes import opened, sealed
-from gongyu_points.settings import PointsSettings
+from gongyu_points.settings import capped
 from gongyu_points.vouchers import codes
 from gongyu_points.vouchers.printing import code_hash
 from gongyu_points.vouchers.schemas import DepositOut, NewDeposit
@@ -41,9 +42,10 @@ SELECT v.id, v.points, s.account, s.term_id, s.reason_id, s.printer, s.id AS she
    FOR UPDATE OF v"""
 
 _DONE: Final = """
-SELECT e.fingerprint, e.points, p.owner_id AS student, p.posted AS balance, r.code AS reason
+SELECT e.fingerprint, e.points, p.owner_id AS student, p.posted AS balance, r.code AS reason, v.hash
   FROM {s}.points_entry AS e JOIN {s}.points_account AS p ON p.id = e.credit
-  LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id WHERE e.id = $1"""
+  LEFT JOIN {s}.points_reason AS r ON r.id = e.reason_id
+  LEFT JOIN {s}.points_voucher AS v ON v.id = e.voucher_id WHERE e.id = $1"""
 
 
 def read_code(typed: str) -> str:
@@ -76,7 +78,8 @@ async def begin_try(
             platform.database,
             district,
             keys=platform.keys,
-            name=f"voucher {person}",
+            kind="points.voucher",
+            name=str(person),
             address=address,
             now=now,
             limits=_LIMITS,
@@ -87,8 +90,8 @@ async def begin_try(
 
 
 async def deposit(
-    context: Context, *, new: NewDeposit, code: str, student: UUID, actor: UUID, settings: PointsSettings | None = None
-) -> DepositOut:
+    context: Context, *, new: NewDeposit, code: str, student: UUID, actor: UUID
+) -> tuple[DepositOut, bool]:
     """Put a voucher's points into a purse; sent again with the same key, the answer is the same.
 
     Args:
@@ -97,21 +100,24 @@ async def deposit(
         code: As `read_code` gives it.
         student: Whose purse.
         actor: Who holds the paper: the student, or whoever is at the till. The giver of the points is who printed it.
-        settings: Of the student's school, where it has its own.
+
+    Returns:
+        What it brought, and whether it did so now: an answer given before is no try, right or wrong, or one spent
+        voucher would make up for any number of wrong codes.
 
     Raises:
         ProblemError: `code-refused` for a code that opens nothing, whatever the reason; `conflict` when the student may
-            earn no more today.
+            earn no more today; `not-found` for a key that somebody else used.
     """
-    session, settings, today = context.session, settings or context.settings, today_of(context)
+    session, settings, today = context.session, context.settings, today_of(context)
     hashed = code_hash(context, code)
-    mark = fingerprint(actor, [student, hashed.hex()])
-    if done := await _done(context, new.id, mark):
-        return done
+    mark = _mark(actor, student, hashed)
+    if done := await _done(context, new.id, mark, actor):
+        return done, False
     found = await run(session, _FIND, hashed, today)
     if not found:
-        if done := await _done(context, new.id, mark):  # the same request was ahead of us by a moment
-            return done
+        if done := await _done(context, new.id, mark, actor):  # the same request was ahead of us by a moment
+            return done, False
         text = Text(
             zh="积分券无效：请核对，或询问发券的老师",
             en="this voucher is not valid; check it, or ask the teacher it came from",
@@ -119,6 +125,8 @@ async def deposit(
         raise ProblemError("code-refused", text)
     voucher = found[0]
     await ensure_accounts(session, "purse", [student], None)
+    own = capped(settings, context.schools)
+    cap = await schools.day_cap(session, settings=settings, schools=own, students=[student], today=today)
     command = Command(
         operation=new.id,
         fingerprint=mark,
@@ -131,7 +139,7 @@ async def deposit(
         reason=voucher.reason_id,
         ground="voucher",
         note=sealed(context.seals, new.id, opened(context.seals, voucher.sheet, voucher.note)),
-        day_cap=settings.day_cap,
+        day_cap=cap,
     )
     purse = account_id("purse", owner=student)
     told = PointsAwarded(entry=new.id, operation=new.id, student=student)
@@ -144,20 +152,25 @@ async def deposit(
         event=told,
         subject=student,
     )
-    await post(session, command, [line])
-    done = await _done(context, new.id, mark)
+    written = await post(session, command, [line])
+    done = await _done(context, new.id, mark, actor)
     if done is None:  # cannot be: it was written a moment ago
         raise ProblemError("not-found")
-    return done
+    return done, written
 
 
-async def _done(context: Context, key: UUID, mark: bytes) -> DepositOut | None:
+def _mark(actor: UUID, student: UUID, hashed: bytes) -> bytes:
+    return fingerprint(actor, [student, hashed.hex()])
+
+
+async def _done(context: Context, key: UUID, mark: bytes, actor: UUID) -> DepositOut | None:
     rows = await run(context.session, _DONE, key)
     if not rows:
         return None
     row = rows[0]
-    if row.fingerprint != mark:
-        raise ProblemError("idempotency-mismatch")
+    if row.fingerprint != mark:  # the entry's giver is the printer; who deposited it is in the mark alone
+        own = row.hash is not None and row.fingerprint == _mark(actor, row.student, row.hash)
+        raise ProblemError("idempotency-mismatch" if own else "not-found")
     return DepositOut(key, row.student, row.points, row.reason, row.balance)
 
 

@@ -66,8 +66,8 @@ async def print_sheet(
         settings: The school's own, where it has some; else the district's.
 
     Raises:
-        ProblemError: `invalid` with every wrong field; `forbidden` for somebody else's budget; `conflict` when the
-            points are not there or no term is open; `not-found` when somebody else used the key.
+        ProblemError: `invalid` with every wrong field; `forbidden` for somebody else's budget, and without a quota;
+            `conflict` when the points are not there or no term is open; `not-found` when somebody else used the key.
     """
     session, settings, today = context.session, settings or context.settings, today_of(context)
     mark = fingerprint(printer.person, new)
@@ -80,7 +80,9 @@ async def print_sheet(
         return
     facts = (await run(session, _FACTS, new.reason, new.budget, printer.person))[0]
     org = _org(new, printer, orgs)
-    if wrong := _wrong(new, known_reason=facts.reason is not None, known_org=org is not None, of=settings, today=today):
+    end = max(today, facts.ends_on or date.max)  # open past its last day, a term has paper for a day
+    known_reason, known_org = facts.reason is not None, org is not None
+    if wrong := _wrong(new, known_reason=known_reason, known_org=known_org, of=settings, today=today, end=end):
         raise ProblemError("invalid", errors=wrong)
     if facts.term is None:
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
@@ -88,11 +90,10 @@ async def print_sheet(
         raise ProblemError("forbidden", Text(zh="不是您掌握的预算", en="this budget is not in your hands"))
     kind, owner = ("quota", printer.person) if new.budget is None else ("budget", new.budget)
     if kind == "quota":  # they came after the term had opened
-        await ensure_quota(session, term=facts.term, giver=printer.person, points=settings.quota, today=today)
+        await ensure_quota(context, term=facts.term, giver=printer.person)
     source = account_id(kind, owner=owner, term=facts.term)
     account = account_id("voucher", owner=new.id, term=facts.term)
-    ends = [today + timedelta(days=settings.voucher_days), *([facts.ends_on] if facts.ends_on else [])]
-    expires = new.expires_on or max(today, min(ends))
+    expires = new.expires_on or min(today + timedelta(days=settings.voucher_days), end)
     values = (facts.term, account, source, kind, printer.person, org, facts.reason, expires)
     await run(session, _SHEET, new.id, *values)
     worth = [batch.points for batch in new.batches for _ in range(batch.count)]
@@ -124,7 +125,7 @@ def _org(new: NewSheet, printer: Principal, orgs: frozenset[UUID] | None) -> UUI
 
 
 def _wrong(
-    new: NewSheet, *, known_reason: bool, known_org: bool, of: PointsSettings, today: date
+    new: NewSheet, *, known_reason: bool, known_org: bool, of: PointsSettings, today: date, end: date
 ) -> list[tuple[str, Text]]:
     wrong: list[tuple[str, Text]] = []
     allowed = ", ".join(map(str, of.denominations))
@@ -141,6 +142,9 @@ def _wrong(
         wrong.append(("/org", Text(zh="应为您任职的学校", en="it must be a school you work at")))
     if new.expires_on is not None and not today <= new.expires_on <= today + _LATEST:
         wrong.append(("/expires_on", Text(zh="应在今天至一年之内", en="it must be within a year from today")))
+    elif new.expires_on is not None and new.expires_on > end:
+        text = Text(zh="{day} 晚于学期最后一天 {end}", en="{day} is after {end}, the last day of the term")
+        wrong.append(("/expires_on", text.format(day=new.expires_on, end=end)))
     return wrong
 
 

@@ -30,7 +30,7 @@ class NewSheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     org: UUID | None = None
     """The school whose name is on them; absent: one's own."""
     expires_on: date | None = None
-    """The last day they are taken; absent: as the district says, and no later than the term."""
+    """The last day they are taken, no later than the term's; absent: as the district says."""
     note: Note = ""
 
 

@@ -36,6 +36,8 @@ async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | N
         ProblemError: `conflict` for a named voucher that is deposited or void, and when the term is over.
     """
     session, mark = context.session, fingerprint(actor, [sheet, new])
+    rows = await run(session, _LEFT, sheet, list(new.numbers))
+    # After the wait: the same request, sent twice at once, finds the first one's answer.
     before = await run(
         session,
         "SELECT giver, fingerprint, points FROM {s}.points_entry "
@@ -48,7 +50,6 @@ async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | N
         if before[0].fingerprint != mark:
             raise ProblemError("idempotency-mismatch")
         return sum(row.points for row in before)
-    rows = await run(session, _LEFT, sheet, list(new.numbers))
     if gone := sorted(set(new.numbers) - {row.number for row in rows}):
         text = Text(
             zh="已存入、已作废或不存在：第 {n} 张", en="deposited, void or not there: {n}; nothing has been voided"
