@@ -345,6 +345,8 @@ async def test_a_school_goes_lower_for_its_givers_and_for_its_pupils(
             session.add(Membership(person_id=who, org_id=scene.school, role=role, begins_on=date(2020, 9, 1)))
         away = Membership(person_id=here, org_id=free_school.id, role="guardian", begins_on=date(2020, 9, 1))
         session.add(away)
+        child = {"guardian_id": here, "student_id": free, "kind": "parent", "begins_on": date(2020, 9, 1)}
+        await session.execute(sa.insert(Guardianship).values(id=new_id(), contact_allowed=True, **child))
     late = await site.person("teacher", free_school.id)
     assert (await site.ask(office, "POST", "/terms", {"id": str(new_id()), "title": "秋季"})).json() == 6
     async with scene.work() as session:

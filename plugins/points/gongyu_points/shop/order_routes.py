@@ -16,6 +16,7 @@ from gongyu_points.seeing import require_student
 from gongyu_points.shop import order_lists, orders, shops, till_codes
 from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till, require_whole, today_of_call
 from gongyu_points.shop.schemas import Dismissal, NewOrder, NewSale, OrderOut, TillCodeOut
+from gongyu_points.tries import begin_try
 
 __all__ = ["ROUTES"]
 
@@ -114,7 +115,9 @@ async def sell(call: Call, request: Request[Any, Any, Any], shop: FromPath[UUID]
     person, attempt = call.principal.person, None
     if tried:
         address = address_of(request, call.platform.config.trusted_proxies)
-        attempt = await till_codes.begin_try(call.platform, call.district, seller=person, address=address, now=call.now)
+        attempt = await begin_try(
+            call.platform, call.district, kind="points.till_code", person=person, address=address, now=call.now
+        )
     context, school = await call.context(), frozenset({row.org_id})
     if await giving.eligible(context.session, [data.student], orgs=school, today=today_of_call(call)) != 1:
         raise ProblemError("not-found")

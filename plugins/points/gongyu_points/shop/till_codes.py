@@ -11,20 +11,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gongyu.access import attempts
 from gongyu.access.sealing import Seals
-from gongyu.platform import Platform
 from gongyu.plugin import Context, District, Text
 from gongyu.web import ProblemError
 from gongyu_points.books import read, run
 from gongyu_points.shop.schemas import TillCodeOut
 
-__all__ = ["begin_try", "require", "show"]
+__all__ = ["require", "show"]
 
 #: A code holds in the window it was made in and in the next: three minutes at least, six at most.
 _WINDOW: Final = timedelta(minutes=3)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LIMITS: Final = attempts.Limits(pair=10, name=30)
 
 _SOLD: Final = "SELECT count(*) AS n FROM {s}.points_order WHERE student_id = $1::uuid AND channel = 'till'"
 
@@ -50,32 +47,6 @@ async def require(context: Context, *, student: UUID, code: str) -> None:
             en="not the buyer's code, or used, or too old: let them show it again",
         )
         raise ProblemError("code-refused", text)
-
-
-async def begin_try(
-    platform: Platform, district: District, *, seller: UUID, address: str, now: datetime
-) -> attempts.Attempt:
-    """Count a try of a seller before it is made, so that codes are not guessed; it stays a failed one unless they sell.
-
-    Before the unit of work begins: a request that holds one connection and waits for another stops the pool.
-
-    Raises:
-        ProblemError: `rate-limited`; nothing is tried then.
-    """
-    try:
-        return await attempts.begin(
-            platform.database,
-            district,
-            keys=platform.keys,
-            kind="points.till_code",
-            name=str(seller),
-            address=address,
-            now=now,
-            limits=_LIMITS,
-        )
-    except attempts.TooManyAttemptsError as error:
-        headers = {"retry-after": str(max(1, round(error.retry_after.total_seconds())))}
-        raise ProblemError("rate-limited", headers=headers) from error
 
 
 def _code(seals: Seals, student: UUID, sold: int, window: int) -> str:

@@ -17,8 +17,9 @@ from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu.web.origin import address_of
 from gongyu_points import schools
 from gongyu_points.notes import opened
+from gongyu_points.tries import begin_try
 from gongyu_points.vouchers import sheets
-from gongyu_points.vouchers.depositing import begin_try, deposit, read_code, schools_of
+from gongyu_points.vouchers.depositing import deposit, read_code, schools_of
 from gongyu_points.vouchers.printing import fresh_codes, print_sheet
 from gongyu_points.vouchers.schemas import DepositOut, NewDeposit, NewSheet, SheetOut, VoidSheet, VoucherOut
 from gongyu_points.vouchers.voiding import void
@@ -171,7 +172,9 @@ async def void_sheet(call: Call, sheet: FromPath[UUID], data: VoidSheet) -> Shee
 async def deposit_voucher(call: Call, request: Request[Any, Any, Any], data: NewDeposit) -> DepositOut:
     code, person = read_code(data.code), call.principal.person
     address = address_of(request, call.platform.config.trusted_proxies)
-    attempt = await begin_try(call.platform, call.district, person=person, address=address, now=call.now)
+    attempt = await begin_try(
+        call.platform, call.district, kind="points.voucher", person=person, address=address, now=call.now
+    )
     context = await call.context()
     student = data.student or person
     at = await schools_of(context, student)

@@ -5,17 +5,14 @@ one query that finds nothing. That a code cannot be one at all (its check symbol
 can work that out at home; it costs no try, and most wrong codes are slips of the finger.
 """
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from gongyu.access import attempts
 from gongyu.access.relations import holds
 from gongyu.people.models import Membership
-from gongyu.platform import Platform
-from gongyu.plugin import Context, District
+from gongyu.plugin import Context
 from gongyu.text import Text
 from gongyu.web import ProblemError
 from gongyu_points import schools
@@ -28,9 +25,7 @@ from gongyu_points.vouchers import codes
 from gongyu_points.vouchers.printing import code_hash
 from gongyu_points.vouchers.schemas import DepositOut, NewDeposit
 
-__all__ = ["begin_try", "deposit", "read_code", "schools_of"]
-
-_LIMITS: Final = attempts.Limits(pair=10, name=30)
+__all__ = ["deposit", "read_code", "schools_of"]
 
 # Whoever waited for the row finds it taken: then it is not found.
 _FIND: Final = """
@@ -61,32 +56,6 @@ def read_code(typed: str) -> str:
         )
         raise ProblemError("invalid", errors=[("/code", text)])
     return code
-
-
-async def begin_try(
-    platform: Platform, district: District, *, person: UUID, address: str, now: datetime
-) -> attempts.Attempt:
-    """Count a try of one person at one address before it is made; it stays a failed one unless the deposit commits.
-
-    Before the unit of work begins: a request that holds one connection and waits for another stops the pool.
-
-    Raises:
-        ProblemError: `rate-limited`; nothing is tried then.
-    """
-    try:
-        return await attempts.begin(
-            platform.database,
-            district,
-            keys=platform.keys,
-            kind="points.voucher",
-            name=str(person),
-            address=address,
-            now=now,
-            limits=_LIMITS,
-        )
-    except attempts.TooManyAttemptsError as error:
-        headers = {"retry-after": str(max(1, round(error.retry_after.total_seconds())))}
-        raise ProblemError("rate-limited", headers=headers) from error
 
 
 async def deposit(
