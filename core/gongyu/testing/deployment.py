@@ -120,8 +120,12 @@ class Server:
 
     def workers(self) -> list[psutil.Process]:
         """Those of its processes that answer."""
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended, and another takes its place
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
 
     def kill(self) -> None:
         """Kill -9 of the server and all its workers."""
