@@ -12,6 +12,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gongyu.access.tokens import create_token
 from gongyu.database.model import new_id
@@ -20,6 +22,7 @@ from gongyu_points.giving import award
 from gongyu_points.live import hub as looking
 from gongyu_points.live.hub import Hub
 from gongyu_points.live.stream import stream
+from gongyu_points.live.unread import ENDLESS, Range, left_of
 from gongyu_points.schemas import NewAward
 
 if TYPE_CHECKING:
@@ -178,9 +181,8 @@ async def test_screen_that_was_cut_off_before_its_first_entry_is_told_it(scene: 
 async def test_nothing_is_shown_before_its_commit_and_a_late_commit_is_shown(
     scene: "Scene", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lower number is committed when the higher has long been shown."""
+    """The lower number is committed when the higher has long been shown; another is given up and leaves a gap."""
     monkeypatch.setattr(looking, "_LOOK_SECONDS", 0.3)
-    monkeypatch.setattr(looking, "_SHORT_SECONDS", 0.05)
     await scene.open_term()
     (early, late, _), others = scene.pupils
     screen = Watching(scene, early, late, *others)
@@ -188,13 +190,33 @@ async def test_nothing_is_shown_before_its_commit_and_a_late_commit_is_shown(
     async with scene.work() as session:
         asked = NewAward(id=new_id(), points=5, reason="tidy", students=(early,))
         giver = scene.principal(scene.teachers[0])
-        given = await award(scene.context(session), new=asked, giver=giver, orgs=frozenset({scene.school}))
+        first = await award(scene.context(session), new=asked, giver=giver, orgs=frozenset({scene.school}))
         assert await screen.silent(0.5)
+        async with scene.work() as abandoned:
+            asked = NewAward(id=new_id(), points=2, reason="tidy", students=(others[0],))
+            giver = scene.principal(scene.teachers[1])
+            await award(scene.context(abandoned), new=asked, giver=giver, orgs=frozenset({scene.school}))
+            await abandoned.rollback()
         other = await scene.give(others[0], teacher=1)
         assert (await screen.next())[1]["entry"] == str(other.operation)
         assert await screen.silent(0.5)
-    assert (await screen.next())[1]["entry"] == str(given.operation)
+    assert (await screen.next())[1]["entry"] == str(first.operation)
+    assert await screen.silent(0.5)
     await screen.close()
+
+
+@given(st.lists(st.integers(0, 6), max_size=30))
+def test_each_number_is_read_once_however_late_it_is_committed(delays: list[int]) -> None:
+    """Number n is committed so many looks after it was drawn; 6: never."""
+    patience, read, unread = 6, list[int](), [Range(1, ENDLESS, 0)]
+    committed = [(number + delay, number) for number, delay in enumerate(delays, 1) if delay < patience]
+    for now in range(len(delays) + patience + 1):
+        seen = [number for when, number in sorted(committed, key=lambda one: one[1]) if when <= now]
+        found = [number for number in seen if any(low <= number <= high for low, high, _ in unread)]
+        unread = left_of(unread, found, now=now, patience=patience)
+        read += found
+    assert sorted(read) == sorted(number for _, number in committed)
+    assert left_of(unread, [], now=now + patience, patience=patience) == [unread[-1]]  # what never came is given up
 
 
 async def test_what_leaves_no_event_wakes_the_screens_too(store: "Storefront", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from litestar.response import ServerSentEventMessage
 
 from gongyu.platform import Platform
 from gongyu.plugin import District
-from gongyu_points.live.hub import Hub, Lagging, Moved, moves_after, newest
+from gongyu_points.live.hub import Hub
+from gongyu_points.live.moves import Lagging, Moved, moves_after, newest
 
 __all__ = ["stream"]
 
