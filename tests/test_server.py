@@ -1,14 +1,19 @@
 """What only the assembled system can show: switches seen by every worker, keys that outlive kills, a database gone."""
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import psutil
+from sqlalchemy.engine import make_url
 
+from gongyu.database import embedded
 from gongyu.testing.deployment import Deployment, Server
 
 NOTICES = "/api/v1/ezhou/bulletin/notices"
@@ -95,6 +100,34 @@ def test_server_serves_again_after_its_database_was_killed(deployment: Deploymen
         # Switching still reaches the workers: their signal connection came back too.
         deployment.gongyu("district", "disable", "ezhou", "bulletin")
         _within(3, lambda: httpx.get(server.url + NOTICES, headers=headers).status_code == 404)
+
+
+def test_worker_that_dies_while_the_database_is_away_comes_back_with_it(deployment: Deployment) -> None:
+    database = embedded.start(deployment.data.parent / "database")
+    folder = Path(tempfile.mkdtemp(prefix="gongyu-"))  # short, as the name of a socket must be
+    try:
+        url = make_url(database.url)
+        socket = Path(str(url.query["host"]), ".s.PGSQL.5432")
+        door = folder / socket.name
+        door.symlink_to(socket)
+        away = url.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
+        deployment.environment["GONGYU_DATABASE_URL"] = away
+        deployment.apply("ezhou", "[plugins.bulletin]")
+        headers = {"Authorization": f"Bearer {deployment.token('ezhou')}"}
+        with deployment.serving(workers=2) as server:
+            _within(20, lambda: len(server.workers()) == 2)
+            door.unlink()  # nobody gets a new connection
+            killed = server.workers()[0]
+            killed.kill()
+            time.sleep(5)
+            assert server.process.poll() is None
+            assert httpx.get(f"{server.url}/healthz").status_code == 200  # the other one serves on
+            door.symlink_to(socket)
+            _within(20, lambda: len([one for one in server.workers() if one.pid != killed.pid]) == 2)
+            _within(20, lambda: _everywhere(server, NOTICES, 200, headers))
+    finally:
+        database.close()
+        shutil.rmtree(folder)
 
 
 def test_second_server_on_the_same_data_is_refused(deployment: Deployment) -> None:

@@ -8,7 +8,7 @@ import signal
 import traceback
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +22,7 @@ from gongyu.access.authenticate import Authenticator
 from gongyu.access.passwords import Passwords
 from gongyu.access.sign_in import SignIn
 from gongyu.config import Config
+from gongyu.database.engine import DatabaseUnfitError
 from gongyu.database.errors import meaning_of
 from gongyu.events.posting import Poster
 from gongyu.events.worker import Worker
@@ -120,7 +121,11 @@ def _running(
 ) -> contextlib.AbstractAsyncContextManager[None]:
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
-        async with opened(platform):
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(opened(platform))
+            except DatabaseUnfitError as error:
+                await _come_again(error)
             platform.signals.on("registry", platform.registry.renew)
             poster = Poster(platform, platform.keys)
             worker = Worker(platform, poster=poster)
@@ -142,6 +147,16 @@ def _running(
                 await platform.signals.stop()
 
     return lifespan()
+
+
+async def _come_again(error: DatabaseUnfitError) -> NoReturn:
+    """End this worker, to be started again: the database, fit when the supervisor looked, is away for the moment.
+
+    Not by a failed start, upon which uvicorn takes it that none will ever succeed and ends all of them.
+    """
+    log.warning("a worker is started again soon", error=error.text.en)
+    await asyncio.sleep(1)
+    os._exit(1)
 
 
 async def _keep_database_alive(platform: Platform) -> None:
