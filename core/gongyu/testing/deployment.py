@@ -21,6 +21,7 @@ from gongyu.access.tokens import create_token
 from gongyu.config import Config
 from gongyu.people.models import Membership, Org, Person
 from gongyu.platform import Platform, open_platform
+from gongyu.testing import warm
 
 __all__ = ["Deployment", "Server"]
 
@@ -40,14 +41,7 @@ class Deployment:
         }
 
     def gongyu(self, *arguments: str, check: bool = True, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(  # noqa: S603 - our own command
-            [_GONGYU, *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds,
-        )
+        done = warm.gongyu(arguments, environment=self.environment, seconds=seconds)
         if check and done.returncode != 0:
             raise AssertionError(done.stderr + done.stdout)
         return done

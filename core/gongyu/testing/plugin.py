@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,8 +19,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from gongyu.access.keys import KeyRing
 from gongyu.config import Config
 from gongyu.database import embedded
+from gongyu.database.data_folder import claim
 from gongyu.districts.registry import DistrictState
 from gongyu.districts.service import apply_file, read_file
 from gongyu.host import Host, load_host
@@ -56,6 +58,8 @@ def server_url() -> Generator[str]:
     folder = Path(tempfile.mkdtemp(prefix="gongyu-test-"))
     server = embedded.start(folder / "data")
     try:
+        # Nobody pulls the plug of this machine meanwhile; of a killed PostgreSQL the kernel keeps all that it wrote.
+        asyncio.run(_administer(server.url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
         yield server.url
     finally:
         server.close()
@@ -70,12 +74,23 @@ async def _administer(server: str, *statements: str) -> None:
     await engine.dispose()
 
 
+def _named(server: str, database: str) -> str:
+    return make_url(server).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One key ring for all tests, since they share what was sealed with it."""
+    config = Config(data=tmp_path_factory.mktemp("keys"))
+    KeyRing.load(config)
+    return config.data / "keys.json"
+
+
 @pytest.fixture(scope="session")
 def template(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A database with the `gongyu` schema in it, copied for each test: copying a file tree beats running migrations."""
     name = f"gongyu_template_{uuid4().hex[:8]}"
-    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    config = Config(database_url=url, data=tmp_path_factory.mktemp("template"))
+    config = Config(database_url=_named(server_url, name), data=tmp_path_factory.mktemp("template"))
 
     async def build() -> None:
         await _administer(server_url, f"CREATE DATABASE {name}")
@@ -92,7 +107,7 @@ async def database_url(server_url: str, template: str) -> AsyncGenerator[str]:
     """An empty deployment of one's own: the address of a fresh database."""
     name = f"gongyu_test_{uuid4().hex[:12]}"
     await _administer(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    yield _named(server_url, name)
     await _administer(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -103,19 +118,71 @@ def host() -> Host:
 
 
 @pytest.fixture
-async def platform(database_url: str, host: Host, tmp_path: Path) -> AsyncGenerator[Platform]:
+async def platform(database_url: str, host: Host, tmp_path: Path, keys_file: Path) -> AsyncGenerator[Platform]:
     """A platform on a fresh database."""
+    claim(tmp_path)
+    shutil.copy(keys_file, tmp_path)
     config = Config(database_url=database_url, data=tmp_path)
     async with open_platform(config, host=host, raise_hook_errors=True) as opened:
         yield opened
 
 
+class _Ready:
+    """Databases with one district in them, to be copied: migrating one for each test was a third of the suite."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self._asked: set[Hashable] = set()
+        self.made: dict[Hashable, str] = {}
+
+    async def put(self, platform: Platform, text: str) -> bool:
+        """Put a copy in the place of the platform's database, if one is there."""
+        if (ready := self.made.get(_what(platform, text))) is None:
+            return False
+        mine = make_url(platform.database.url).database
+        await platform.database.close()
+        copied = f"CREATE DATABASE {mine} TEMPLATE {ready}"
+        await _administer(self.server, f"DROP DATABASE {mine} WITH (FORCE)", copied)
+        await platform.registry.load()
+        return True
+
+    async def keep(self, platform: Platform, text: str) -> None:
+        """What is made for a second time is copied from the third on."""
+        what = _what(platform, text)
+        if what not in self._asked:
+            self._asked.add(what)
+            return
+        await platform.database.close()
+        name = self.made[what] = f"gongyu_ready_{uuid4().hex[:12]}"
+        mine = make_url(platform.database.url).database
+        await _administer(self.server, f"CREATE DATABASE {name} TEMPLATE {mine}")
+
+
+def _what(platform: Platform, text: str) -> Hashable:
+    """What a district comes out as depends on its file, the plugins, and the keys it is sealed with."""
+    return text, platform.host, (platform.config.data / "keys.json").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def ready(server_url: str) -> Generator[_Ready]:
+    made = _Ready(server_url)
+    yield made
+    asyncio.run(_administer(server_url, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made.made.values())))
+
+
 @pytest.fixture
-def make_district(platform: Platform) -> MakeDistrict:
+def make_district(platform: Platform, ready: _Ready) -> MakeDistrict:
+    fresh = True
+
     async def make(slug: str = "ezhou", plugins: str = "", *, name: str = "鄂州市") -> DistrictState:
         text = f'[district]\nslug = "{slug}"\nname = "{name}"\n\n{plugins}'
         tomllib.loads(text)
-        await apply_file(platform, read_file(platform, text, file=f"{slug}.toml"), actor="operator:test")
+        nonlocal fresh
+        fresh, alone = False, fresh and not platform.signals.connected.is_set()  # who listens is connected
+        if not alone or not await ready.put(platform, text):
+            await apply_file(platform, read_file(platform, text, file=f"{slug}.toml"), actor="operator:test")
+            if alone:
+                await ready.keep(platform, text)
         return platform.state(slug)
 
     return make
