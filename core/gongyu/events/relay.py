@@ -5,7 +5,6 @@ kept by two things: events are laid out in their order (a second process waits f
 skipping them), and a delivery whose predecessor for the same subscriber and subject is pending is not taken.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
@@ -34,7 +33,7 @@ log = structlog.get_logger("gongyu.events")
 ATTEMPTS: Final = 8
 #: What one reaction may take. Longer work belongs into a job.
 REACTION_SECONDS: Final = 10.0
-BATCH: Final = 200
+BATCH: Final = 1000
 
 _event: Final = cast("sa.Table", EventRow.__table__)
 _delivery: Final = cast("sa.Table", DeliveryRow.__table__)
@@ -52,60 +51,71 @@ async def fan_out(
     Returns:
         How many events were laid out, and for whom.
     """
-    claim = (
-        sa.select(_event.c.id, _event.c.seq, _event.c.type, _event.c.subject)
-        .where(_event.c.fanned_at.is_(None))
-        .order_by(_event.c.seq)
-        .limit(limit)
-        .with_for_update()
-    )
     async with platform.database.work(state.district) as session:
-        events = (await session.execute(claim)).all()
-        if not events:
-            return 0, set()
-        subscribers = await _subscribers(platform, session, {event.type for event in events})
-        rows = [
-            {
-                "event_id": event.id,
-                "subscriber": subscriber,
-                "seq": event.seq,
-                "subject": event.subject,
-                "next_at": now,
-            }
-            for event in events
-            for subscriber in subscribers[event.type]
-        ]
-        if rows:
-            await session.execute(sa.insert(_delivery), rows)
-        # One array, however many: a list of parameters is another statement for each length.
-        laid_out = sa.literal([event.id for event in events], ARRAY(sa.Uuid()))
-        done = sa.update(_event).where(_event.c.id == sa.any_(laid_out)).values(fanned_at=now)
-        await session.execute(done)
-    return len(events), {row["subscriber"] for row in rows}
+        await session.execute(_ONE_ROUND, {"number": state.district.number})
+        wanted = await _wanted(platform, session)
+        given = {"types": [type_ for type_, _ in wanted], "names": [name for _, name in wanted]}
+        found = await session.execute(_LAY_OUT, {**given, "now": now, "most": limit})
+        events, types, subscribers = found.one()
+        if unknown := sorted(set(types or ()) - platform.host.event_types.keys()):
+            if platform.dispatcher.raises:
+                raise LookupError(f"event types that no plugin declares: {', '.join(unknown)}")
+            log.warning("event types that no plugin here declares", district=state.district.slug, types=unknown)
+    return events, set(subscribers or ())
 
 
-async def _subscribers(platform: Platform, session: AsyncSession, types: set[str]) -> Mapping[str, list[str]]:
-    """Who gets events of these types: plugins switched on in this district, and webhooks that ask for them.
+#: One round of a district at a time: events are laid out in their order, and whoever comes second finds what is left.
+_ONE_ROUND: Final = sa.text("SELECT pg_advisory_xact_lock(7096, :number)")
+
+
+def _lay_out() -> sa.Select[Any]:
+    """All in one statement: event by event through Python, this took a tenth of a busy machine."""
+    now = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+    lists = [sa.bindparam(name, type_=ARRAY(sa.Text())) for name in ("types", "names")]
+    columns = sa.column("type", sa.Text()), sa.column("name", sa.Text())
+    wanted = sa.func.unnest(*lists).table_valued(*columns, name="wanted").render_derived()
+    unfanned = _event.c.fanned_at.is_(None)
+    next_ones = sa.select(_event.c.seq).where(unfanned).order_by(_event.c.seq).limit(sa.bindparam("most"))
+    laid_out = (
+        sa.update(_event)
+        .where(unfanned, _event.c.seq == sa.any_(sa.func.array(next_ones.scalar_subquery())))
+        .values(fanned_at=now)
+        .returning(_event.c.id, _event.c.seq, _event.c.type, _event.c.subject)
+        .cte("laid_out")
+    )
+    rows = sa.select(laid_out.c.id, wanted.c.name, laid_out.c.seq, laid_out.c.subject, now).join(
+        wanted, sa.or_(wanted.c.type.is_(None), wanted.c.type == laid_out.c.type)
+    )
+    columns_given = ["event_id", "subscriber", "seq", "subject", "next_at"]
+    to_deliver = (
+        sa.insert(_delivery).from_select(columns_given, rows).returning(_delivery.c.subscriber).cte("to_deliver")
+    )
+    return sa.select(
+        sa.select(sa.func.count()).select_from(laid_out).scalar_subquery(),
+        sa.select(sa.func.array_agg(sa.distinct(laid_out.c.type))).scalar_subquery(),
+        sa.select(sa.func.array_agg(sa.distinct(to_deliver.c.subscriber))).scalar_subquery(),
+    )
+
+
+_LAY_OUT: Final = _lay_out()
+
+
+async def _wanted(platform: Platform, session: AsyncSession) -> list[tuple[str | None, str]]:
+    """Which types of events go to whom, None being all: plugins switched on in this district, and webhooks.
 
     A plugin that is on while its package is missing here gets everything: what it does not want is passed over when it
     is back, and what it wants was not lost meanwhile.
     """
-    district = session.info["district"]
-    if unknown := sorted(types - platform.host.event_types.keys()):
-        if platform.dispatcher.raises:
-            raise LookupError(f"event types that no plugin declares: {', '.join(unknown)}")
-        log.warning("event types that no plugin here declares", district=district.slug, types=unknown)
-    on = sa.select(SwitchRow.plugin).where(SwitchRow.district == district.number, SwitchRow.enabled)
+    on = sa.select(SwitchRow.plugin).where(SwitchRow.district == session.info["district"].number, SwitchRow.enabled)
     plugins = (await session.scalars(on.order_by(SwitchRow.plugin), execution_options=IN_REGISTRY)).all()
-    wants = {name: plugin.subscriptions for name, plugin in platform.host.plugins.items()}
     hooks = (await session.execute(sa.select(WebhookRow.id, WebhookRow.types).where(WebhookRow.enabled))).all()
-    return {
-        type_: [
-            *(name for name in plugins if name not in wants or type_ in wants[name]),
-            *(f"webhook:{hook.id}" for hook in hooks if not hook.types or type_ in hook.types),
-        ]
-        for type_ in types
-    }
+    wanted: list[tuple[str | None, str]] = []
+    for name in plugins:
+        known = platform.host.plugins.get(name)
+        wanted += [(type_, name) for type_ in (known.subscriptions if known else [None])]
+    for hook in hooks:
+        wanted += [(type_, f"webhook:{hook.id}") for type_ in hook.types or [None]]
+    return wanted
 
 
 class Delivered(msgspec.Struct):

@@ -22,9 +22,11 @@ from .conftest import ALL, Actors, Join, Said, at_work, heard, make_notebook, sa
 ROOT = Path(__file__).parents[3]
 
 
-def notes_are(platform: Platform, state: DistrictState, notes: list[tuple[str, int]]) -> Callable[[], Awaitable[bool]]:
+def notes_are(
+    platform: Platform, state: DistrictState, notes: list[tuple[str, int]], who: str = "ear"
+) -> Callable[[], Awaitable[bool]]:
     async def check() -> bool:
-        return await heard(platform, state) == notes
+        return await heard(platform, state, who) == notes
 
     return check
 
@@ -93,6 +95,7 @@ async def test_switching_a_plugin_on_sets_its_deliveries_going(
         await until(notes_are(platform, ezhou, [("a", 1)]), 3)
         await make_district("ezhou", ALL.replace("[plugins.ear]", "[plugins.ear]\nenabled = false"))
         await say(platform, ezhou, ("a", 2))
+        await until(notes_are(platform, ezhou, [("a", 1), ("a", 2)], "eye"), 3)  # laid out while the ear was off
         await make_district("ezhou", ALL)
         await say(platform, ezhou, ("a", 3))
         await until(notes_are(platform, ezhou, [("a", 1), ("a", 3)]), 3)
