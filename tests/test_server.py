@@ -122,12 +122,21 @@ def test_worker_that_dies_while_the_database_is_away_comes_back_with_it(deployme
             time.sleep(5)
             assert server.process.poll() is None
             door.symlink_to(socket)
-            # Within a minute: the supervisor may have asked a worker just before its end, and waits for the answer.
-            _within(60, lambda: len([one for one in server.workers() if one.pid != killed.pid]) == 2)
+            _within(20, lambda: len([one for one in server.workers() if one.pid != killed.pid]) == 2)
             _within(20, lambda: _everywhere(server, NOTICES, 200, headers))
     finally:
         database.close()
         shutil.rmtree(folder)
+
+
+def test_worker_that_dies_while_asked_whether_it_lives_is_replaced_at_once(deployment: Deployment) -> None:
+    with deployment.serving() as server:
+        (worker,) = server.workers()
+        worker.suspend()
+        time.sleep(1.5)  # the supervisor asks twice a second, and is waiting for the answer by now
+        worker.kill()
+        _within(10, lambda: [one.pid for one in server.workers()] not in ([], [worker.pid]))
+        server.wait_until_ready()
 
 
 def test_second_server_on_the_same_data_is_refused(deployment: Deployment) -> None:

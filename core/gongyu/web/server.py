@@ -100,6 +100,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+class Supervisor(Multiprocess):
+    """uvicorn's, which sees at once that a worker has died while it was being asked whether it lives."""
+
+    def keep_subprocess_alive(self) -> None:
+        # Our copy of a worker's end of the pipe would keep it open when the worker is gone, and us waiting for an
+        # answer for as long as a worker may take; meanwhile nobody was started in its place.
+        for process in self.processes:
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+
 def serve_on(listening: socket.socket, *, workers: int) -> None:
     """Serve with so many workers until told to stop, and let running requests end first."""
     found = settings(
@@ -111,4 +122,4 @@ def serve_on(listening: socket.socket, *, workers: int) -> None:
         timeout_worker_healthcheck=30,  # a long PDF is no reason to end a worker and all its requests
     )
     listening.set_inheritable(True)
-    Multiprocess(found, sockets=[listening]).run()
+    Supervisor(found, sockets=[listening]).run()
