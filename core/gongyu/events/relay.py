@@ -64,7 +64,8 @@ async def fan_out(
     return events, set(subscribers or ())
 
 
-#: One round of a district at a time: events are laid out in their order, and whoever comes second finds what is left.
+#: One round of a district at a time: events are laid out in their order, whoever comes second finds what is left, and
+#: no two wait for each other's rows in a ring.
 _ONE_ROUND: Final = sa.text("SELECT pg_advisory_xact_lock(7096, :number)")
 
 

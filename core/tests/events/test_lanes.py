@@ -42,6 +42,25 @@ async def test_key_that_is_woken_all_the_time_is_run_now_and_then_and_after_the_
     assert 2 <= runs["busy"] <= (time.monotonic() - began) / 0.1 + 1
 
 
+async def test_key_that_is_woken_while_it_runs_runs_again() -> None:
+    runs, began, go_on = 0, asyncio.Event(), asyncio.Event()
+
+    async def run(_: str) -> bool:
+        nonlocal runs
+        runs += 1
+        began.set()
+        await go_on.wait()
+        return False
+
+    async with lane(run, rest=0) as made:
+        made.wake("a")
+        await began.wait()
+        made.wake("a")
+        go_on.set()
+        await asyncio.sleep(0.1)
+    assert runs == 2
+
+
 async def test_key_with_more_to_do_does_not_rest_and_keeps_nobody_waiting() -> None:
     runs: list[str] = []
     done = asyncio.Event()

@@ -175,15 +175,16 @@ async def undo(call: Call, award: FromPath[UUID], data: Undo) -> ReversalOut:
 )
 async def reverse(call: Call, entry: FromPath[UUID], data: NewReversal) -> ReversalOut:
     context = await call.context()
-    done = await reversing.reverse(context, new=data, entry=entry, officer=call.principal.person, orgs=call.orgs)
-    await audit_log.record(
-        context.session,
-        action="points.reversed",
-        actor=call.actor,
-        subject=f"entry:{entry}",
-        ground=call.verdict.ground.en if call.verdict else "",
-        details={"operation": str(done.operation)},
-    )
+    done, now = await reversing.reverse(context, new=data, entry=entry, officer=call.principal.person, orgs=call.orgs)
+    if now:
+        await audit_log.record(
+            context.session,
+            action="points.reversed",
+            actor=call.actor,
+            subject=f"entry:{entry}",
+            ground=call.verdict.ground.en if call.verdict else "",
+            details={"operation": str(done.operation)},
+        )
     return done
 
 

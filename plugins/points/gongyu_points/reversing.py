@@ -56,7 +56,7 @@ async def undo(context: Context, *, key: UUID, operation: UUID, giver: UUID) -> 
 
 async def reverse(
     context: Context, *, new: NewReversal, entry: UUID, officer: UUID, orgs: frozenset[UUID] | None
-) -> ReversalOut:
+) -> tuple[ReversalOut, bool]:
     """An officer takes one entry back, an award, a deposit or a redemption, and says why.
 
     Args:
@@ -65,6 +65,9 @@ async def reverse(
         entry: Which.
         officer: Who.
         orgs: Where the officer's permission holds.
+
+    Returns:
+        The answer, and whether it was done by this very call: the same command sent again changes nothing.
 
     Raises:
         ProblemError: As `undo`, without its time.
@@ -75,8 +78,9 @@ async def reverse(
         raise ProblemError("not-found")
     mark = fingerprint(officer, [entry, new])
     if done := await _repeated(context.session, new.id, officer, mark):
-        return done
-    return await _mirror(context, found, key=new.id, actor=officer, mark=mark, ground="officer", note=new.reason)
+        return done, False
+    done = await _mirror(context, found, key=new.id, actor=officer, mark=mark, ground="officer", note=new.reason)
+    return done, True
 
 
 async def _mirror(

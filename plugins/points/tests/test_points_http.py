@@ -297,14 +297,20 @@ async def test_who_issues_points_is_on_record(site: Site) -> None:
     office = await site.person("districtAdministrator", scene.root)
     term, budget = {"id": str(new_id()), "title": "2026 年秋季学期"}, new_id()
     granted = {"id": str(budget), "title": "运动会", "points": 50, "holder": str(scene.teachers[0])}
+    award, undone, sheet, giver = new_id(), new_id(), new_id(), scene.teachers[0]
+    given = {"id": str(award), "points": 5, "reason": "tidy", "students": [str(scene.pupils[0][0])]}
     asks = [
-        ("/terms", term),
-        ("/budgets", {**granted, "org": str(scene.school)}),
-        (f"/terms/{term['id']}/close", {}),
+        (office, "/terms", term),
+        (office, "/budgets", {**granted, "org": str(scene.school)}),
+        (giver, "/awards", given),
+        (office, f"/entries/{award}/reverse", {"id": str(undone), "reason": "发错了人"}),
+        (giver, "/sheets", {"id": str(sheet), "batches": [{"points": 5, "count": 2}], "reason": "tidy"}),
+        (giver, f"/sheets/{sheet}/void", {"id": str(new_id())}),
+        (office, f"/terms/{term['id']}/close", {}),
     ]
-    for path, body in asks:
-        first, again = [await site.ask(office, "POST", path, body) for _ in range(2)]
-        assert (first.status_code, again.status_code) in {(201, 201), (201, 409)}
+    for who, path, body in asks:
+        first, again = [await site.ask(who, "POST", path, body) for _ in range(2)]
+        assert (first.status_code, again.status_code) in {(201, 201), (201, 409)}, first.text
         if path == "/terms":
             assert again.json() == 0
     async with scene.platform.database.read(scene.state.district) as connection:
@@ -314,10 +320,12 @@ async def test_who_issues_points_is_on_record(site: Site) -> None:
     whose = f"person:{office}"
     about = {"points": 50, "holder": str(scene.teachers[0]), "org": str(scene.school)}
     assert (len(lines), said) == (
-        3,
+        5,
         {
             "points.term_opened": (whose, f"term:{term['id']}", {"title": term["title"], "quotas": 3}),
             "points.budget_granted": (whose, f"budget:{budget}", about),
+            "points.reversed": (whose, f"entry:{award}", {"operation": str(undone)}),
+            "points.vouchers_voided": (f"person:{giver}", f"sheet:{sheet}", {"points": 10}),
             "points.term_closed": (whose, f"term:{term['id']}", {"expired": 3050}),
         },
     )

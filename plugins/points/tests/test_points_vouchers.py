@@ -134,7 +134,8 @@ async def _deposit(
 async def _void(scene: "Scene", sheet: UUID, *numbers: int, key: UUID | None = None) -> int:
     async with scene.work() as session:
         new = VoidSheet(key or new_id(), numbers)
-        return await void(scene.context(session), new=new, sheet=sheet, actor=scene.teachers[0])
+        points, _ = await void(scene.context(session), new=new, sheet=sheet, actor=scene.teachers[0])
+        return points
 
 
 class Site:

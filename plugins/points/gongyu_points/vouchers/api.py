@@ -151,14 +151,15 @@ async def list_vouchers(call: Call, sheet: FromPath[UUID]) -> list[VoucherOut]:
 async def void_sheet(call: Call, sheet: FromPath[UUID], data: VoidSheet) -> SheetOut:
     context = await call.context()
     _require(call, await sheets.head(await context.session.connection(), call.district, sheet=sheet))
-    points = await void(context, new=data, sheet=sheet, actor=call.principal.person)
-    await audit_log.record(
-        context.session,
-        action="points.vouchers_voided",
-        actor=call.actor,
-        subject=f"sheet:{sheet}",
-        details={"points": points},
-    )
+    points, now = await void(context, new=data, sheet=sheet, actor=call.principal.person)
+    if now:
+        await audit_log.record(
+            context.session,
+            action="points.vouchers_voided",
+            actor=call.actor,
+            subject=f"sheet:{sheet}",
+            details={"points": points},
+        )
     return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=sheet, today=_today(call))
 
 

@@ -39,14 +39,15 @@ def void(district: str, sheet: UUID, *, yes: bool) -> None:
             confirm(words.format(school=head.school, reason=Text(zh=head.reason_zh, en=head.reason_en)), yes=yes)
             async with work(platform, state) as session:
                 context = platform.context("points", state, session)
-                points = await voiding.void(context, new=VoidSheet(new_id()), sheet=sheet, actor=None)
-                await audit_log.record(
-                    session,
-                    action="points.vouchers_voided",
-                    actor=operator(),
-                    subject=f"sheet:{sheet}",
-                    details={"points": points},
-                )
+                points, now = await voiding.void(context, new=VoidSheet(new_id()), sheet=sheet, actor=None)
+                if now:
+                    await audit_log.record(
+                        session,
+                        action="points.vouchers_voided",
+                        actor=operator(),
+                        subject=f"sheet:{sheet}",
+                        details={"points": points},
+                    )
         except ProblemError as error:
             raise DistrictError(error.detail or Text(zh="没有这批积分券", en="there is no such sheet")) from error
         return points

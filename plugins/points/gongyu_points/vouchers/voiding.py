@@ -20,7 +20,7 @@ SELECT v.id, v.number, v.points, s.account, s.source, s.source_kind, s.term_id
  ORDER BY v.id FOR UPDATE OF v"""
 
 
-async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | None) -> int:
+async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | None) -> tuple[int, bool]:
     """Take vouchers of a sheet back; who may is the caller's to say.
 
     Args:
@@ -30,7 +30,7 @@ async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | N
         actor: Who printed them, or an officer; None for an operator.
 
     Returns:
-        How many points went back; nothing when nothing was left.
+        How many points went back, and whether by this very call; nothing when nothing was left.
 
     Raises:
         ProblemError: `conflict` for a named voucher that is deposited or void, and when the term is over.
@@ -49,14 +49,14 @@ async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | N
             raise ProblemError("not-found")
         if before[0].fingerprint != mark:
             raise ProblemError("idempotency-mismatch")
-        return sum(row.points for row in before)
+        return sum(row.points for row in before), False
     if gone := sorted(set(new.numbers) - {row.number for row in rows}):
         text = Text(
             zh="已存入、已作废或不存在：第 {n} 张", en="deposited, void or not there: {n}; nothing has been voided"
         )
         raise ProblemError("conflict", text.format(n=", ".join(map(str, gone))))
     if not rows:
-        return 0
+        return 0, False
     command = Command(
         operation=new.id,
         fingerprint=mark,
@@ -73,4 +73,4 @@ async def void(context: Context, *, new: VoidSheet, sheet: UUID, actor: UUID | N
         for n, row in enumerate(rows)
     ]
     await post(session, command, lines)
-    return sum(row.points for row in rows)
+    return sum(row.points for row in rows), True
