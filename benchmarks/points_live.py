@@ -110,13 +110,15 @@ async def _all(url: str, folder: Path) -> None:
         with made.serving(workers=2) as server:
             await _delays(server.url, Screens(server.url, own), watched, tokens)
             ratios = []
-            for _ in range(ROUNDS):
-                await load.renew()
-                without = await asyncio.to_thread(_http, server.url, folder, load, tokens, hot=False)
-                await load.renew()
-                async with Screens(server.url, own).open():
-                    pushed = await asyncio.to_thread(_http, server.url, folder, load, tokens, hot=False)
-                ratios.append(pushed.rate / without.rate)
+            for number in range(2 * ROUNDS):
+                rates = {}
+                for watched_now in (False, True) if number % 2 else (True, False):  # neither is always the first
+                    await load.renew()
+                    screens = Screens(server.url, own).open() if watched_now else contextlib.nullcontext()
+                    async with screens:
+                        side = await asyncio.to_thread(_http, server.url, folder, load, tokens, hot=False)
+                    rates[watched_now] = side.rate
+                ratios.append(rates[True] / rates[False])
             print(f"awards a second, {SCREENS} screens open ÷ none: ×{statistics.median(ratios):.2f}")
         await platform.database.close()
 
