@@ -82,7 +82,7 @@ def _named(server: str, database: str) -> str:
 def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One key ring for all tests, since they share what was sealed with it."""
     config = Config(data=tmp_path_factory.mktemp("keys"))
-    KeyRing.load(config)
+    KeyRing.load(config, {})
     return config.data / "keys.json"
 
 
@@ -160,18 +160,19 @@ class _Ready:
 
 def _what(platform: Platform, text: str) -> Hashable:
     """What a district comes out as depends on its file, the plugins, and the keys it is sealed with."""
-    return text, platform.host, (platform.config.data / "keys.json").read_bytes()
+    keys = platform.config.data / "keys.json"
+    return text, platform.host, keys.read_bytes() if keys.exists() else b""
 
 
 @pytest.fixture(scope="session")
-def ready(server_url: str) -> Generator[_Ready]:
-    made = _Ready(server_url)
-    yield made
-    asyncio.run(_administer(server_url, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made.made.values())))
+def ready_districts(server_url: str) -> Generator[_Ready]:
+    ready = _Ready(server_url)
+    yield ready
+    asyncio.run(_administer(server_url, *(f"DROP DATABASE {name} WITH (FORCE)" for name in ready.made.values())))
 
 
 @pytest.fixture
-def make_district(platform: Platform, ready: _Ready) -> MakeDistrict:
+def make_district(platform: Platform, ready_districts: _Ready) -> MakeDistrict:
     fresh = True
 
     async def make(slug: str = "ezhou", plugins: str = "", *, name: str = "鄂州市") -> DistrictState:
@@ -179,10 +180,10 @@ def make_district(platform: Platform, ready: _Ready) -> MakeDistrict:
         tomllib.loads(text)
         nonlocal fresh
         fresh, alone = False, fresh and not platform.signals.connected.is_set()  # who listens is connected
-        if not alone or not await ready.put(platform, text):
+        if not alone or not await ready_districts.put(platform, text):
             await apply_file(platform, read_file(platform, text, file=f"{slug}.toml"), actor="operator:test")
             if alone:
-                await ready.keep(platform, text)
+                await ready_districts.keep(platform, text)
         return platform.state(slug)
 
     return make
