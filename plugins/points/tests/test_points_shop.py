@@ -477,6 +477,17 @@ async def test_term_closes_over_open_orders_while_pupils_order(store: "Storefron
     assert (await scene.audit()).sound
 
 
+async def test_many_that_close_at_once_over_open_orders_all_come_to_the_end(store: "Storefront") -> None:
+    term = await store.scene.open_term()
+    pen = await store.item(price=2)
+    for pupil in store.scene.pupils[0]:
+        await store.scene.give(pupil, points=20)
+        assert (await store.order(pupil, pen)).status_code == 201
+    closed = await asyncio.gather(*(store.scene.close(term, at_term_end="expire") for _ in range(12)))
+    assert sum(one.points for one in closed) == 2 * 1000 + 1000
+    assert (await store.scene.audit()).sound
+
+
 async def test_term_that_closes_waits_for_an_order_that_is_being_placed(store: "Storefront") -> None:
     """Else the order would commit into a term that is closed, and its points be on hold for ever."""
     scene, pupil = store.scene, store.scene.pupils[0][0]

@@ -16,6 +16,7 @@ from gongyu.plugin import Text
 from gongyu.web import ProblemError
 from gongyu_points.books import run
 from gongyu_points.shop import leases, orders
+from gongyu_points.shop.held import term_if_open
 
 __all__ = ["anything_open", "settle_open"]
 
@@ -53,6 +54,8 @@ async def settle_open(work: Work, *, today: date) -> None:
 
 
 async def _some(session: AsyncSession, today: date) -> bool:
+    if await term_if_open(session) is None:
+        return False  # somebody else has begun to close it, and so has found nothing on hold any more
     found = await run(session, _LEASES)
     if waiting := [f"{row.shop} {row.kiosk}" for row in found if not row.lapsed]:
         text = Text(

@@ -18,7 +18,7 @@ from gongyu.web import ProblemError
 from gongyu_points.books import Command, Line, account_id, ensure_accounts, fingerprint, post, refusal, run
 from gongyu_points.events import PointsRedeemed, PointsReversed
 
-__all__ = ["Part", "accounts", "hold_of", "lock", "move", "shop_of", "step", "term_kept_open", "tried"]
+__all__ = ["Part", "accounts", "hold_of", "lock", "move", "shop_of", "step", "term_if_open", "term_kept_open", "tried"]
 
 Kind = Literal["hold", "capture", "release", "reverse"]
 _WAYS: Final[Mapping[Kind, tuple[str, str]]] = {
@@ -65,9 +65,15 @@ async def term_kept_open(session: AsyncSession) -> UUID:
     Raises:
         ProblemError: `conflict` when there is none.
     """
-    term: UUID | None = (await run(session, "SELECT {s}.points_kept_open() AS id"))[0].id
+    term = await term_if_open(session)
     if term is None:
         raise ProblemError("conflict", Text(zh="没有开放的学期", en="no term is open"))
+    return term
+
+
+async def term_if_open(session: AsyncSession) -> UUID | None:
+    """The same; None when there is none."""
+    term: UUID | None = (await run(session, "SELECT {s}.points_kept_open() AS id"))[0].id
     return term
 
 
