@@ -264,7 +264,8 @@ def test_quota_and_purse_are_given_out_to_the_last_point_and_no_further(scene: S
     town, teacher, spender = scene.town, next(scene.fresh), PUPILS[connections - 1]
     before = town.books()
     asks = [award(teacher, 20, students=[str(is_(PUPILS[n]))]) for n in range(63) if PUPILS[n] != spender]
-    assert ends(town.at_once(asks, connections=connections)) == {201: 50, 409: len(asks) - 50}
+    assert town.ask(award(teacher, 20, students=[str(is_(spender))])).status_code == 201
+    assert ends(town.at_once(asks, connections=connections)) == {201: 49, 409: len(asks) - 49}
     assert town.get(teacher, "/quota")["left"] == 0
 
     price, held = 7, town.balance(spender)
