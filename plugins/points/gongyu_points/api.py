@@ -4,10 +4,8 @@ What moves points takes its key in the body: it becomes the entry's own id and n
 works here too, as everywhere.
 """
 
-from datetime import date
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from litestar import Request, get, post, put
 from litestar.params import FromPath
@@ -19,6 +17,7 @@ from gongyu.plugin import SignedIn, Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu_points import audit, giving, instant, pupils, reasons, reversing, schools, spending, statements, terms
 from gongyu_points.books import account_id
+from gongyu_points.calendar import today_of
 from gongyu_points.schemas import (
     AwardOut,
     BudgetOut,
@@ -47,10 +46,6 @@ __all__ = ["ROUTES"]
 GIVE = "points.award.give"
 READ = "points.statement.read"
 MANAGE = "points.term.manage"
-
-
-def _today(call: Call) -> date:
-    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
 
 
 async def _require_number(request: Request[Any, Any, Any]) -> None:
@@ -107,7 +102,7 @@ async def put_reason(call: Call, data: NewReason) -> ReasonOut:
 )
 async def read_quota(call: Call) -> QuotaOut:
     settings, giver = await _settings(call), call.principal.person
-    return await statements.quota(await call.db(), call.state, giver=giver, settings=settings, today=_today(call))
+    return await statements.quota(await call.db(), call.state, giver=giver, settings=settings, today=today_of(call))
 
 
 @get(
@@ -119,7 +114,7 @@ async def read_quota(call: Call) -> QuotaOut:
 async def list_pupils(
     call: Call, class_id: UUID | None = None, limit: Limit = 20, cursor: Cursor = None
 ) -> Page[OwnPupilOut]:
-    return await pupils.whom_to_give(call, today=_today(call), class_id=class_id, limit=limit, cursor=cursor)
+    return await pupils.whom_to_give(call, today=today_of(call), class_id=class_id, limit=limit, cursor=cursor)
 
 
 @get(
@@ -202,7 +197,7 @@ async def redeem(call: Call, request: Request[Any, Any, Any], data: NewRedemptio
         session = await call.session()
         if (
             not till.covers(data.shop)
-            or await giving.eligible(session, [data.student], orgs=till.orgs, today=_today(call)) != 1
+            or await giving.eligible(session, [data.student], orgs=till.orgs, today=today_of(call)) != 1
         ):
             raise ProblemError("not-found")
     elif call.orgs is not None and data.shop not in call.orgs:
@@ -217,7 +212,7 @@ async def redeem(call: Call, request: Request[Any, Any, Any], data: NewRedemptio
     title=Text(zh="可用与累计积分", en="Spendable and earned points"),
 )
 async def read_purse(call: Call, student: FromPath[UUID]) -> PurseOut:
-    await require_student(call, student, today=_today(call))
+    await require_student(call, student, today=today_of(call))
     return await statements.purse(await call.db(), call.district, student=student)
 
 
@@ -230,7 +225,7 @@ async def read_purse(call: Call, student: FromPath[UUID]) -> PurseOut:
 async def list_statement(
     call: Call, student: FromPath[UUID], limit: Limit = 20, cursor: Cursor = None
 ) -> Page[EntryOut]:
-    await require_student(call, student, today=_today(call))
+    await require_student(call, student, today=today_of(call))
     return await statements.statement(call, account=account_id("purse", owner=student), limit=limit, cursor=cursor)
 
 
@@ -241,8 +236,8 @@ async def list_statement(
     title=Text(zh="班里谁还没有得到过", en="Who in a class never gets any"),
 )
 async def read_class(call: Call, class_id: FromPath[UUID]) -> ClassOut:
-    await require_class(call, class_id, today=_today(call))
-    return await statements.class_view(await call.db(), call.district, class_id=class_id, today=_today(call))
+    await require_class(call, class_id, today=today_of(call))
+    return await statements.class_view(await call.db(), call.district, class_id=class_id, today=today_of(call))
 
 
 @get(
@@ -278,7 +273,7 @@ async def close_term(call: Call, term: FromPath[UUID]) -> terms.Closed:
         lambda: work(call.platform, call.state),
         term=term,
         settings=call.settings,
-        today=_today(call),
+        today=today_of(call),
         actor=call.actor,
     )
 

@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from typing import Annotated, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import Response, get
@@ -13,6 +12,7 @@ from gongyu.printing.workbook import XLSX
 from gongyu.text import Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu_points import papers, statements
+from gongyu_points.calendar import today_of
 from gongyu_points.schemas import EntryOut
 from gongyu_points.seeing import require_account, require_class, require_student
 
@@ -26,10 +26,6 @@ _DAYS: Final = (date(1900, 1, 1), date(2999, 12, 31))
 Since = Annotated[date | None, QueryParameter(description="First day; a year before the last where it is left out.")]
 Until = Annotated[date | None, QueryParameter(description="Last day; today where it is left out.")]
 Of = Annotated[UUID | None, QueryParameter(description="Of a quota: which term's; the latest where it is left out.")]
-
-
-def _today(call: Call) -> date:
-    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
 
 
 def _file(content: bytes, name: str, media_type: str) -> Response[bytes]:
@@ -46,7 +42,7 @@ def _require_days(**days: date | None) -> None:
 
 
 async def _statement(call: Call, student: UUID, since: date | None, until: date | None) -> papers.Statement:
-    today = _today(call)
+    today = today_of(call)
     await require_student(call, student, today=today)
     _require_days(since=since, until=until)
     ends = until or today
@@ -95,7 +91,7 @@ async def export_statement(
     title=Text(zh="班里谁还没有得到过（Excel）", en="Who in a class never gets any (Excel)"),
 )
 async def export_class(call: Call, class_id: FromPath[UUID]) -> Response[bytes]:
-    today = _today(call)
+    today = today_of(call)
     await require_class(call, class_id, today=today)
     content = await papers.class_workbook(await call.db(), call.district, class_id=class_id, today=today)
     return _file(content, "class.xlsx", XLSX)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -19,6 +18,7 @@ from gongyu.text import Text
 from gongyu.web import ProblemError
 from gongyu_points import statements, terms
 from gongyu_points.audit import audit as add_up
+from gongyu_points.calendar import local
 from gongyu_points.schemas import NewTerm
 
 __all__ = ["audit", "term"]
@@ -85,7 +85,7 @@ def close(district: str, *, yes: bool) -> None:
         if not going:
             fail(Text(zh="没有开放的学期", en="no term is open"), 2)
         confirm(Text(zh="结账：{title}？", en="close {title}?").format(title=going[0].title), yes=yes)
-        today = datetime.now(UTC).astimezone(ZoneInfo(state.district.timezone)).date()
+        today = local(datetime.now(UTC), state.district).date()
         settings = state.settings["points"]
         return await terms.close_term(
             lambda: work(platform, state), term=going[0].id, settings=settings, today=today, actor=operator()

@@ -1,12 +1,10 @@
 """The demonstration: last term from opening to the auditor's zero, and this term begun."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,15 +18,13 @@ from gongyu.plugin import Context, DemoLine, Text
 from gongyu_points.audit import audit
 from gongyu_points.calendar import today_of
 from gongyu_points.giving import MENTEES, award
-from gongyu_points.notes import opened
 from gongyu_points.reversing import undo
 from gongyu_points.schemas import NewAward, NewRedemption, NewTerm
 from gongyu_points.shop import demo as shop
 from gongyu_points.spending import redeem
 from gongyu_points.terms import close_term, open_term
-from gongyu_points.vouchers import sheets
 from gongyu_points.vouchers.depositing import deposit
-from gongyu_points.vouchers.pdf import sheet_pdf
+from gongyu_points.vouchers.pdf import on_paper
 from gongyu_points.vouchers.printing import fresh_codes, print_sheet
 from gongyu_points.vouchers.schemas import Batch, NewDeposit, NewSheet, Paper, VoidSheet
 from gongyu_points.vouchers.voiding import void
@@ -90,7 +86,7 @@ async def play(context: Context) -> Sequence[DemoLine]:
         DemoLine(title=Text(zh="印制积分券", en="vouchers printed"), figure=sum(map(len, printed.values()))),
         DemoLine(
             title=Text(zh="第一张积分券的 PDF（字节）", en="the first sheet of vouchers as PDF, bytes"),
-            figure=len(await _on_paper(context, *next(iter(printed.items())))) if printed else 0,
+            figure=await _bytes_on_paper(context, *next(iter(printed.items()))) if printed else 0,
         ),
         DemoLine(title=Text(zh="存入积分券", en="vouchers deposited"), figure=deposited),
         DemoLine(
@@ -118,21 +114,8 @@ async def _vouchers(
     return paper, min(4, len(pupils))
 
 
-async def _on_paper(context: Context, sheet: UUID, paper: Sequence[Paper]) -> bytes:
-    """As the printer's browser gets it."""
-    head = await sheets.head(await context.session.connection(), context.district, sheet=sheet)
-    return await asyncio.to_thread(
-        sheet_pdf,
-        paper,
-        school=head.school,
-        reason=Text(zh=head.reason_zh, en=head.reason_en),
-        note=opened(context.seals, sheet, head.note),
-        expires_on=head.expires_on,
-        serial=str(sheet)[-12:].upper(),
-        base="http://127.0.0.1:8000",
-        slug=context.district.slug,
-        created=context.now.astimezone(ZoneInfo(context.district.timezone)),
-    )
+async def _bytes_on_paper(context: Context, sheet: UUID, paper: Sequence[Paper]) -> int:
+    return len(await on_paper(context, sheet=sheet, paper=paper, base="http://127.0.0.1:8000"))
 
 
 async def _classes(context: Context) -> list[tuple[UUID, UUID, list[UUID]]]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -17,6 +16,7 @@ from gongyu.database.reading import Prepared
 from gongyu.districts.registry import DistrictState
 from gongyu.platform import Platform
 from gongyu_points.books import fingerprint
+from gongyu_points.calendar import local
 from gongyu_points.giving import MENTEES, in_class
 from gongyu_points.instant_queue import Queues
 from gongyu_points.instant_write import Asked, Ground
@@ -73,7 +73,7 @@ async def asked_for(
     """What `give` asks for, of `give`'s arguments; None when it is plainly not usual."""
     if new.points not in settings.denominations or (new.students and new.class_id):
         return None
-    today = now.astimezone(ZoneInfo(state.district.timezone)).date()
+    today = local(now, state.district).date()
     students = await _students(platform, state, new, today)
     if not students:
         return None

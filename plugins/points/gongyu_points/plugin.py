@@ -25,7 +25,7 @@ from gongyu.plugin import (
     ToDo,
     hookimpl,
 )
-from gongyu_points import api, api_papers, by_calendar, demo, giving, overview, personal, reasons, waiting
+from gongyu_points import api, api_papers, by_calendar, giving, overview, personal, reasons, waiting
 from gongyu_points.events import MoreLapsed, PointsAwarded, PointsRedeemed, PointsReversed
 from gongyu_points.live import api as live
 from gongyu_points.models import Base
@@ -137,7 +137,9 @@ async def plugin_enabled(context: Context) -> None:
 
 @hookimpl
 async def demo_played(context: Context) -> Sequence[DemoLine]:
-    return await demo.play(context)
+    from gongyu_points.demo import play  # noqa: PLC0415 - played once in a demonstration's life
+
+    return await play(context)
 
 
 @hookimpl

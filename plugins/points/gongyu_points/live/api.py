@@ -1,10 +1,8 @@
 """The live stream over HTTP."""
 
 import re
-from datetime import date
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from litestar import Request, get
 from litestar.params import FromPath
@@ -12,15 +10,12 @@ from litestar.response import ServerSentEvent
 
 from gongyu.text import Text
 from gongyu.web import Call, ProblemError
+from gongyu_points.calendar import today_of
 from gongyu_points.live.hub import Hub
 from gongyu_points.live.stream import stream
 from gongyu_points.seeing import pupils_of_school, require_student
 
 __all__ = ["ROUTES"]
-
-
-def _today(call: Call) -> date:
-    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
 
 
 def _last(request: Request[Any, Any, Any]) -> int | None:
@@ -41,7 +36,7 @@ def _last(request: Request[Any, Any, Any]) -> int | None:
     title=Text(zh="学生的积分，到账即推送", en="A student's points as they come in (server-sent events)"),
 )
 async def live_student(call: Call, request: Request[Any, Any, Any], student: FromPath[UUID]) -> ServerSentEvent:
-    await require_student(call, student, today=_today(call))
+    await require_student(call, student, today=today_of(call))
     await call.let_go()
     events = stream(call.platform.kept(Hub), call.platform, call.district, students=[student], last=_last(request))
     return ServerSentEvent(events)
@@ -54,7 +49,7 @@ async def live_student(call: Call, request: Request[Any, Any, Any], student: Fro
     title=Text(zh="全校学生的积分变动，供书坊大屏使用", en="All purses of a school, for the screen of its shop"),
 )
 async def live_school(call: Call, request: Request[Any, Any, Any], school: FromPath[UUID]) -> ServerSentEvent:
-    students = await pupils_of_school(call, school, today=_today(call))
+    students = await pupils_of_school(call, school, today=today_of(call))
     await call.let_go()
     events = stream(call.platform.kept(Hub), call.platform, call.district, students=students, last=_last(request))
     return ServerSentEvent(events)

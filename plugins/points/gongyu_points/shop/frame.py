@@ -1,9 +1,7 @@
 """What the shop's routes share: whole numbers, and who may stand at a till."""
 
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from litestar import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gongyu.access.rights import verdict
 from gongyu.plugin import Text
 from gongyu.web import Call, ProblemError
+from gongyu_points.calendar import today_of
 from gongyu_points.shop import duties, shops
 
-__all__ = ["BROWSE", "MANAGE", "ORDER", "SERVE", "TILL", "require_till", "require_whole", "today_of_call"]
+__all__ = ["BROWSE", "MANAGE", "ORDER", "SERVE", "TILL", "require_till", "require_whole"]
 
 BROWSE: Final = "points.shop.browse"
 MANAGE: Final = "points.shop.manage"
@@ -43,11 +42,6 @@ async def require_whole(request: Request[Any, Any, Any], *names: str) -> None:
         raise ProblemError("invalid", errors=wrong)
 
 
-def today_of_call(call: Call) -> date:
-    """The district's date."""
-    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
-
-
 async def require_till(call: Call, connection: AsyncConnection, shop: UUID) -> tuple[Any, bool]:
     """The shop, for those who serve in it by office and those who are on duty there now; to others it is not there.
 
@@ -57,7 +51,7 @@ async def require_till(call: Call, connection: AsyncConnection, shop: UUID) -> t
     row = await shops.require_shop(connection, call.district, shop, orgs=None)
     by_office = verdict(call.principal, call.platform.host.permissions[SERVE])
     office = by_office.covers(row.org_id)
-    person, today = call.principal.person, today_of_call(call)
+    person, today = call.principal.person, today_of(call)
     if not office and not await duties.on_duty(connection, call.district, shop=shop, person=person, today=today):
         raise ProblemError("not-found")
     return row, office

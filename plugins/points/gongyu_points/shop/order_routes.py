@@ -12,9 +12,10 @@ from gongyu.plugin import Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu.web.origin import address_of
 from gongyu_points import giving
+from gongyu_points.calendar import today_of
 from gongyu_points.seeing import require_student
 from gongyu_points.shop import order_lists, orders, shops, till_codes
-from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till, require_whole, today_of_call
+from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till, require_whole
 from gongyu_points.shop.schemas import Dismissal, NewOrder, NewSale, OrderOut, TillCodeOut
 from gongyu_points.tries import begin_try
 
@@ -69,7 +70,7 @@ async def cancel_order(call: Call, order: FromPath[UUID]) -> OrderOut:
 async def list_orders_of(
     call: Call, student: FromPath[UUID], limit: Limit = 20, cursor: Cursor = None
 ) -> Page[OrderOut]:
-    await require_student(call, student, today=today_of_call(call))
+    await require_student(call, student, today=today_of(call))
     return await order_lists.of_student(call, student=student, limit=limit, cursor=cursor)
 
 
@@ -119,7 +120,7 @@ async def sell(call: Call, request: Request[Any, Any, Any], shop: FromPath[UUID]
             call.platform, call.district, kind="points.till_code", person=person, address=address, now=call.now
         )
     context, school = await call.context(), frozenset({row.org_id})
-    if await giving.eligible(context.session, [data.student], orgs=school, today=today_of_call(call)) != 1:
+    if await giving.eligible(context.session, [data.student], orgs=school, today=today_of(call)) != 1:
         raise ProblemError("not-found")
     done = await orders.sell(context, new=data, shop=shop, by=person, on_duty=not office)
     if attempt is not None:

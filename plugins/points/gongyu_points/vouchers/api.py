@@ -1,10 +1,7 @@
 """Vouchers over HTTP: thin handlers."""
 
-import asyncio
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
@@ -16,7 +13,7 @@ from gongyu.plugin import Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu.web.origin import address_of
 from gongyu_points import schools
-from gongyu_points.notes import opened
+from gongyu_points.calendar import today_of
 from gongyu_points.tries import begin_try
 from gongyu_points.vouchers import sheets
 from gongyu_points.vouchers.depositing import deposit, read_code, schools_of
@@ -29,10 +26,6 @@ __all__ = ["ROUTES"]
 PRINT: Final = "points.voucher.print"
 OVERSEE: Final = "points.voucher.oversee"
 ACCEPT: Final = "points.voucher.accept"
-
-
-def _today(call: Call) -> date:
-    return call.now.astimezone(ZoneInfo(call.district.timezone)).date()
 
 
 def _holds(call: Call, permission: str, org: UUID | None) -> bool:
@@ -71,7 +64,7 @@ async def make_sheet(call: Call, request: Request[Any, Any, Any], data: NewSheet
     printer, orgs = call.principal, call.orgs
     settings = await schools.settings_of(context.session, state=call.state, giver=printer, orgs=orgs)
     await print_sheet(context, new=data, printer=printer, orgs=orgs, settings=settings)
-    return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=data.id, today=_today(call))
+    return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=data.id, today=today_of(call))
 
 
 @post(
@@ -83,23 +76,12 @@ async def make_sheet(call: Call, request: Request[Any, Any, Any], data: NewSheet
     media_type="application/pdf",
 )
 async def print_vouchers(call: Call, request: Request[Any, Any, Any], sheet: FromPath[UUID]) -> Response[bytes]:
-    from gongyu_points.vouchers.pdf import sheet_pdf  # noqa: PLC0415 - the printing press is loaded where needed
+    from gongyu_points.vouchers.pdf import on_paper  # noqa: PLC0415 - the printing press is loaded where needed
 
     context = await call.context()
     paper = await fresh_codes(context, sheet=sheet, printer=call.principal.person)
-    head = await sheets.head(await context.session.connection(), call.district, sheet=sheet)
-    pdf = await asyncio.to_thread(
-        sheet_pdf,
-        paper,
-        school=head.school,
-        reason=Text(zh=head.reason_zh, en=head.reason_en),
-        note=opened(call.seals, sheet, head.note),
-        expires_on=head.expires_on,
-        serial=str(sheet)[-12:].upper(),
-        base=call.platform.config.public_url or f"{request.url.scheme}://{request.url.netloc}",
-        slug=call.district.slug,
-        created=call.now.astimezone(ZoneInfo(call.district.timezone)),
-    )
+    base = call.platform.config.public_url or f"{request.url.scheme}://{request.url.netloc}"
+    pdf = await on_paper(context, sheet=sheet, paper=paper, base=base)
     await audit_log.record(
         context.session,
         action="points.vouchers_printed",
@@ -118,7 +100,7 @@ async def print_vouchers(call: Call, request: Request[Any, Any, Any], sheet: Fro
     title=Text(zh="我印的积分券", en="The sheets I printed, and what became of them"),
 )
 async def list_own(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[SheetOut]:
-    return await sheets.own(call, limit=limit, cursor=cursor, today=_today(call))
+    return await sheets.own(call, limit=limit, cursor=cursor, today=today_of(call))
 
 
 @get(
@@ -128,7 +110,7 @@ async def list_own(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page
     title=Text(zh="全校印的积分券", en="The sheets of a school, and what became of them"),
 )
 async def list_of_school(call: Call, limit: Limit = 20, cursor: Cursor = None) -> Page[SheetOut]:
-    return await sheets.of_school(call, limit=limit, cursor=cursor, today=_today(call))
+    return await sheets.of_school(call, limit=limit, cursor=cursor, today=today_of(call))
 
 
 @get(
@@ -139,7 +121,7 @@ async def list_of_school(call: Call, limit: Limit = 20, cursor: Cursor = None) -
 )
 async def list_vouchers(call: Call, sheet: FromPath[UUID]) -> list[VoucherOut]:
     _require(call, await sheets.head(await call.db(), call.district, sheet=sheet))
-    return await sheets.vouchers_of(await call.db(), sheet=sheet, today=_today(call))
+    return await sheets.vouchers_of(await call.db(), sheet=sheet, today=today_of(call))
 
 
 @post(
@@ -160,7 +142,7 @@ async def void_sheet(call: Call, sheet: FromPath[UUID], data: VoidSheet) -> Shee
             subject=f"sheet:{sheet}",
             details={"points": points},
         )
-    return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=sheet, today=_today(call))
+    return await sheets.sheet_of(await context.session.connection(), call.seals, sheet=sheet, today=today_of(call))
 
 
 @post(
