@@ -4,10 +4,9 @@ What moves points takes its key in the body: it becomes the entry's own id and n
 works here too, as everywhere.
 """
 
-from typing import Any
 from uuid import UUID
 
-from litestar import Request, get, post, put
+from litestar import get, post, put
 from litestar.params import FromPath
 
 from gongyu.access import audit as audit_log
@@ -46,13 +45,6 @@ __all__ = ["ROUTES"]
 GIVE = "points.award.give"
 READ = "points.statement.read"
 MANAGE = "points.term.manage"
-
-
-async def _require_number(request: Request[Any, Any, Any]) -> None:
-    """Litestar reads bodies leniently and would take "10" or 10.0 for ten; points are counted, not guessed."""
-    raw = await request.json()
-    if type(raw["points"]) is not int:
-        raise ProblemError("invalid", errors=[("/points", Text(zh="应为整数", en="a whole number is expected"))])
 
 
 async def _settings(call: Call) -> PointsSettings:
@@ -189,8 +181,7 @@ async def reverse(call: Call, entry: FromPath[UUID], data: NewReversal) -> Rever
     operation_id="points_redeem",
     title=Text(zh="在积分超市兑换", en="Spend points at a shop"),
 )
-async def redeem(call: Call, request: Request[Any, Any, Any], data: NewRedemption) -> RedemptionOut:
-    await _require_number(request)
+async def redeem(call: Call, data: NewRedemption) -> RedemptionOut:
     if data.student != call.principal.person:
         # Others' points are spent by whoever stands at the till of that shop.
         till = verdict(call.principal, call.platform.host.permissions["points.shop.serve"])
@@ -284,8 +275,7 @@ async def close_term(call: Call, term: FromPath[UUID]) -> terms.Closed:
     operation_id="points_grant_budget",
     title=Text(zh="为活动拨付预算", en="Put points for an occasion into somebody's hands"),
 )
-async def grant_budget(call: Call, request: Request[Any, Any, Any], data: NewBudget) -> BudgetOut:
-    await _require_number(request)
+async def grant_budget(call: Call, data: NewBudget) -> BudgetOut:
     _require_everywhere(call)
     return await terms.grant_budget(await call.context(), new=data, by=call.principal.person)
 

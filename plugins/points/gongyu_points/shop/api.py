@@ -21,7 +21,7 @@ from gongyu_points.shop import (
     shops,
     stock,
 )
-from gongyu_points.shop.frame import BROWSE, MANAGE, require_whole
+from gongyu_points.shop.frame import BROWSE, MANAGE
 from gongyu_points.shop.schemas import (
     CountOut,
     DutyOut,
@@ -71,8 +71,7 @@ async def create_shop(call: Call, data: NewShop) -> ShopOut:
     operation_id="points_change_shop",
     title=Text(zh="修改名称、时间，营业或停业", en="Change a shop's name and hours, open or close it"),
 )
-async def change_shop(call: Call, request: Request[Any, Any, Any], shop: FromPath[UUID], data: ShopChange) -> ShopOut:
-    await require_whole(request, "version")
+async def change_shop(call: Call, shop: FromPath[UUID], data: ShopChange) -> ShopOut:
     return await shops.change(await call.context(), shop=shop, to=data, orgs=call.orgs)
 
 
@@ -100,8 +99,7 @@ async def list_items(
     operation_id="points_create_item",
     title=Text(zh="上架礼品、特权或活动", en="Offer a good, a privilege or an event"),
 )
-async def create_item(call: Call, request: Request[Any, Any, Any], shop: FromPath[UUID], data: NewItem) -> ItemOut:
-    await require_whole(request, "price", "term_limit")
+async def create_item(call: Call, shop: FromPath[UUID], data: NewItem) -> ItemOut:
     return await items.create(await call.context(), shop=shop, new=data, orgs=call.orgs)
 
 
@@ -111,8 +109,7 @@ async def create_item(call: Call, request: Request[Any, Any, Any], shop: FromPat
     operation_id="points_change_item",
     title=Text(zh="修改或下架", en="Change or retire an item"),
 )
-async def change_item(call: Call, request: Request[Any, Any, Any], item: FromPath[UUID], data: ItemChange) -> ItemOut:
-    await require_whole(request, "version", "price", "term_limit")
+async def change_item(call: Call, item: FromPath[UUID], data: ItemChange) -> ItemOut:
     return await items.change(await call.context(), item=item, to=data, orgs=call.orgs)
 
 
@@ -166,8 +163,7 @@ async def list_movements(call: Call, item: FromPath[UUID], limit: Limit = 50, cu
     operation_id="points_record_movement",
     title=Text(zh="登记入库或损耗", en="Record a delivery or a loss"),
 )
-async def record_movement(call: Call, request: Request[Any, Any, Any], item: FromPath[UUID], data: NewMove) -> MoveOut:
-    await require_whole(request, "quantity")
+async def record_movement(call: Call, item: FromPath[UUID], data: NewMove) -> MoveOut:
     return await stock.record(await call.context(), item=item, new=data, by=call.principal.person, orgs=call.orgs)
 
 
@@ -188,8 +184,7 @@ async def list_counts(call: Call, item: FromPath[UUID], limit: Limit = 50, curso
     operation_id="points_count_stock",
     title=Text(zh="盘点：登记实数，差额自动更正", en="Count the stock; a difference is put right"),
 )
-async def count_stock(call: Call, request: Request[Any, Any, Any], item: FromPath[UUID], data: NewCount) -> CountOut:
-    await require_whole(request, "counted")
+async def count_stock(call: Call, item: FromPath[UUID], data: NewCount) -> CountOut:
     return await stock.count(await call.context(), item=item, new=data, by=call.principal.person, orgs=call.orgs)
 
 

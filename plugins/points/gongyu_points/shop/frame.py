@@ -1,45 +1,22 @@
-"""What the shop's routes share: whole numbers, and who may stand at a till."""
+"""What the shop's routes share: their permissions, and who may stand at a till."""
 
 from typing import Any, Final
 from uuid import UUID
 
-from litestar import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gongyu.access.rights import verdict
-from gongyu.plugin import Text
 from gongyu.web import Call, ProblemError
 from gongyu_points.calendar import today_of
 from gongyu_points.shop import duties, shops
 
-__all__ = ["BROWSE", "MANAGE", "ORDER", "SERVE", "TILL", "require_till", "require_whole"]
+__all__ = ["BROWSE", "MANAGE", "ORDER", "SERVE", "TILL", "require_till"]
 
 BROWSE: Final = "points.shop.browse"
 MANAGE: Final = "points.shop.manage"
 SERVE: Final = "points.shop.serve"
 TILL: Final = "points.till.use"
 ORDER: Final = "points.order.place"
-
-_WHOLE: Final = Text(zh="应为整数", en="a whole number is expected")
-
-
-async def require_whole(request: Request[Any, Any, Any], *names: str) -> None:
-    """Litestar reads bodies leniently and would take "10" or 10.0 for ten; what is counted is not guessed."""
-    wrong: list[tuple[str, Text]] = []
-
-    def look(value: object, pointer: str) -> None:
-        if isinstance(value, dict):
-            for name, content in value.items():
-                if name in names and type(content) not in (int, type(None)):
-                    wrong.append((f"{pointer}/{name}", _WHOLE))
-                look(content, f"{pointer}/{name}")
-        elif isinstance(value, list):
-            for number, content in enumerate(value):
-                look(content, f"{pointer}/{number}")
-
-    look(await request.json(), "")
-    if wrong:
-        raise ProblemError("invalid", errors=wrong)
 
 
 async def require_till(call: Call, connection: AsyncConnection, shop: UUID) -> tuple[Any, bool]:

@@ -1,9 +1,9 @@
 """Kiosks over HTTP: setting up, leasing, uploading; thin handlers."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.params import FromPath
 
 from gongyu.access import audit as audit_log
@@ -12,7 +12,7 @@ from gongyu.plugin import Text
 from gongyu.web import Call, Cursor, Limit, Page, ProblemError
 from gongyu_points.calendar import today_of
 from gongyu_points.shop import kiosk_sales, kiosks, leases, shops
-from gongyu_points.shop.frame import MANAGE, require_whole
+from gongyu_points.shop.frame import MANAGE
 from gongyu_points.shop.kiosk_schemas import KioskOut, LeaseOut, NewKiosk, NewKioskOut, NewLease, Sales, SalesOut
 from gongyu_points.shop.kiosks import SELL
 from gongyu_points.shop.schemas import Ended
@@ -66,8 +66,7 @@ async def retire_kiosk(call: Call, kiosk: FromPath[UUID]) -> Ended:
     operation_id="points_take_lease",
     title=Text(zh="领取离线额度", en="Lease points and goods to sell without the network"),
 )
-async def take_lease(call: Call, request: Request[Any, Any, Any], kiosk: FromPath[UUID], data: NewLease) -> LeaseOut:
-    await require_whole(request, "quantity")
+async def take_lease(call: Call, kiosk: FromPath[UUID], data: NewLease) -> LeaseOut:
     context = await call.context()
     row = await kiosks.require_kiosk(context, kiosk, caller=call.principal, orgs=call.orgs)
     return await leases.take(context, kiosk=row, new=data, by=call.principal.person)
@@ -79,8 +78,7 @@ async def take_lease(call: Call, request: Request[Any, Any, Any], kiosk: FromPat
     operation_id="points_upload_sales",
     title=Text(zh="上传离线销售记录", en="Upload what was sold without the network"),
 )
-async def upload_sales(call: Call, request: Request[Any, Any, Any], lease: FromPath[UUID], data: Sales) -> SalesOut:
-    await require_whole(request, "quantity", "points")
+async def upload_sales(call: Call, lease: FromPath[UUID], data: Sales) -> SalesOut:
     context = await call.context()
     row = await leases.find(context, lease)
     await kiosks.require_kiosk(context, row.kiosk_id, caller=call.principal, orgs=call.orgs)

@@ -15,7 +15,7 @@ from gongyu_points import giving
 from gongyu_points.calendar import today_of
 from gongyu_points.seeing import require_student
 from gongyu_points.shop import order_lists, orders, shops, till_codes
-from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till, require_whole
+from gongyu_points.shop.frame import ORDER, SERVE, TILL, require_till
 from gongyu_points.shop.schemas import Dismissal, NewOrder, NewSale, OrderOut, TillCodeOut
 from gongyu_points.tries import begin_try
 
@@ -43,8 +43,7 @@ async def list_my_orders(call: Call, limit: Limit = 20, cursor: Cursor = None) -
     operation_id="points_place_order",
     title=Text(zh="下单：预扣积分并预留礼品", en="Order: points on hold, goods put aside"),
 )
-async def place_order(call: Call, request: Request[Any, Any, Any], data: NewOrder) -> OrderOut:
-    await require_whole(request, "quantity", "points")
+async def place_order(call: Call, data: NewOrder) -> OrderOut:
     return await orders.place(await call.context(), new=data, student=call.principal.person, orgs=call.orgs)
 
 
@@ -108,7 +107,6 @@ async def show_till_code(call: Call) -> TillCodeOut:
     title=Text(zh="柜台售出：下单并当场交付", en="Sell over the counter: order and hand out at once"),
 )
 async def sell(call: Call, request: Request[Any, Any, Any], shop: FromPath[UUID], data: NewSale) -> OrderOut:
-    await require_whole(request, "quantity", "points")
     row, office = await require_till(call, await call.db(), shop)
     # What is answered a second time is no try: one sale that is known would make up for any number of wrong codes.
     tried = data.code is not None and not office and not await orders.known(await call.db(), call.district, data.id)
