@@ -10,6 +10,8 @@ import pytest
 
 from gongyu.database.model import new_id
 from gongyu.people.models import Org
+from gongyu_points.books import run
+from gongyu_points.shop import leases
 from gongyu_points.shop.jobs import JOBS
 
 if TYPE_CHECKING:
@@ -162,6 +164,24 @@ async def test_lease_that_ended_is_still_uploaded_until_its_points_have_gone_bac
     device.lease = {"id": str(lease[0][0]), "signature": lease[0][1]}
     done = await device.upload(sale, lost)
     assert (done["repeated"], [one["code"] for one in done["refused"]]) == ([sale["id"]], ["closed"])
+    assert (await scene.audit()).sound
+
+
+async def test_upload_that_waited_for_the_term_to_close_learns_what_became_of_its_sales(device: Device) -> None:
+    store, scene, one = device.store, device.store.scene, device.store.scene.pupils[0][0]
+    pen = await store.item(stock=5)
+    await device.take({"item": str(pen), "quantity": 5})
+    sale = device.sold(one, pen)
+    async with scene.work() as session:
+        await run(session, "SELECT {s}.points_halt()")
+        uploading = asyncio.create_task(device.upload(sale, settle=True))
+        await asyncio.sleep(0.3)  # it has seen that its lease is open
+        assert not uploading.done()
+        lease, today = UUID(device.lease["id"]), datetime.now(UTC).date()
+        assert await leases.settle(session, [lease], "withdrawn", by=None, day=today)
+        await run(session, "UPDATE {s}.points_term SET state = 'closing', keep_percent = 0")
+    done = await uploading
+    assert ([one["code"] for one in done["refused"]], done["state"]) == (["closed"], "withdrawn")
     assert (await scene.audit()).sound
 
 

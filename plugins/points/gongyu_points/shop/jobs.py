@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 from gongyu.events.outbox import publish
 from gongyu.plugin import Context, Job, Occurrence, Text
-from gongyu_points.books import run
 from gongyu_points.events import MoreLapsed
 from gongyu_points.shop import leases, orders
+from gongyu_points.shop.held import term_if_open
 
 __all__ = ["JOBS", "go_on"]
 
@@ -38,8 +38,7 @@ async def go_on(context: Context, occurrence: Occurrence) -> None:
 
 async def _settle(context: Context, what: Literal["orders", "leases", "events"]) -> None:
     # Between two terms nothing is on hold: a term closes only after that.
-    open_ = await run(context.session, "SELECT 1 FROM {s}.points_term WHERE state = 'open'")
-    if open_ and await _BATCHES[what](context):
+    if await term_if_open(context.session) and await _BATCHES[what](context):
         await publish(context.session, MoreLapsed(what=what), subject=what)
 
 

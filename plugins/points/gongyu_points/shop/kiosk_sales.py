@@ -65,8 +65,7 @@ async def upload(context: Context, *, lease: UUID, data: Sales, by: UUID) -> Sal
         text = Text(zh="不是这份离线额度的签名", en="not the signature of this lease")
         raise ProblemError("invalid", errors=[("/signature", text)])
     # A lease that has ended books nothing any more, so what became of its sales can be told between two terms as well.
-    if row.state == "open":
-        await held.term_kept_open(session)
+    if row.state == "open" and await held.term_if_open(session):
         back = await leases.purses_of(session, [lease]) if data.settle else set()
         await held.lock(session, {shop_of(row.shop_id), *await leases.goods_of(session, [lease]), *back})
     now_so = await leases.show(context, await leases.find(context, lease))
